@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conf.h -- the configuration file: one table, one struct.
+ *
+ * The table in conf.c is the only list of settings there is: parser, limits,
+ * defaults, `holdline conf` and the manual page are made from it.  The file
+ * is libconfuse's syntax; a name such as agi.listen stands in the file as
+ * `listen` inside `agi { ... }`.  Any thread once loaded.
+ */
+#ifndef BASE_CONF_H
+#define BASE_CONF_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct err;
+
+#define CONF_LINES_MAX 32
+
+/* A dialled number and the language spoken on it. */
+struct conf_line {
+	char dnis[24];
+	char lang[8];
+};
+
+struct conf {
+	char *store;    /* store: path of the SQLite file */
+	char *key_file; /* key_file */
+	char *log_level;
+	int64_t drain_us; /* drain: calls may go on so long after SIGTERM */
+
+	char *agi_listen; /* agi.listen */
+	unsigned int agi_max_calls;
+	unsigned int agi_backlog;
+	int64_t agi_slack_us; /* agi.slack: added to a command's length */
+
+	char *call_lang; /* call.lang: where no line says otherwise */
+	size_t n_lines;  /* call.lines: "0120950178=ja" ... */
+	struct conf_line lines[CONF_LINES_MAX];
+	int64_t call_first_us;   /* call.first_digit */
+	int64_t call_next_us;    /* call.next_digit */
+	int64_t call_pad_us;     /* call.verdict_pad */
+	int64_t call_visible_us; /* call.visible_wait */
+
+	unsigned int verify_number_attempts;
+	unsigned int verify_tag_attempts;
+	int64_t verify_window_us;
+	unsigned int verify_threads;
+	unsigned int verify_queue; /* checks that may wait */
+
+	char *redis_address;      /* redis.address: "unix:/path", "ip:port" */
+	int64_t redis_timeout_us; /* for connecting and for a reply */
+	int64_t redis_retry_us;   /* first delay; doubles, at most 5 s */
+};
+
+/* All defaults.  Owned (conf_free); NULL when out of memory. */
+struct conf *conf_new(void);
+
+/* NULL is a no-op. */
+void conf_free(struct conf *c);
+
+/*
+ * Read a file over the defaults.  Owned (conf_free), or NULL with *err: one
+ * sentence with file and line, such as
+ * "holdline.conf:7: agi.max_calls: 0 is outside 1..100000".
+ */
+struct conf *conf_load(const char *path, struct err *err);
+
+/* Print every setting of `c` as a file that conf_load() reads back, each with
+ * its help, limits and default as comments. */
+void conf_print(FILE *out, const struct conf *c);
+
+/* Print the settings' reference in scdoc for the manual page. */
+void conf_print_scdoc(FILE *out);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * metric.h -- counters an operator can read.
+ *
+ * One table in metric.c names every counter there is, with its help.  The
+ * daemon writes the non-zero ones to its log on SIGUSR1 and at its end.
+ * Any thread.
+ */
+#ifndef BASE_METRIC_H
+#define BASE_METRIC_H
+
+#include <stdint.h>
+
+enum metric {
+	METRIC_CALLS,             /* calls admitted */
+	METRIC_CALLS_REFUSED,     /* turned away at the connection limit */
+	METRIC_CALLS_HELD,        /* ended with a hold, or an earlier one */
+	METRIC_CALLS_TO_PERSON,   /* handed to a person */
+	METRIC_CALLS_HUNG_UP,     /* the caller hung up first */
+	METRIC_AGI_GARBAGE,       /* gateway lines that made no sense */
+	METRIC_AGI_TOO_LONG,      /* gateway lines over the limit */
+	METRIC_AGI_TIMEOUT,       /* commands that got no reply in time */
+	METRIC_AGI_DEAD,          /* 511: the channel was gone */
+	METRIC_VERIFY_FAILED,     /* verdicts other than verified */
+	METRIC_VERIFY_LIMITED,    /* attempts over a limit */
+	METRIC_STORE_FAILED,      /* store requests that failed */
+	METRIC_STORE_COMMITS,     /* transactions committed */
+	METRIC_PUBLISH_VISIBLE,   /* status changes read back from the cache */
+	METRIC_PUBLISH_LINK_LOST, /* connections to the cache lost or refused */
+	METRIC_PUBLISH_ODD_REPLY, /* replies of a type that was not expected */
+	METRIC_PUBLISH_REPAIRED, /* records of a wrong type that were replaced */
+	METRIC_PUBLISH_CONFLICT, /* records that contradict the store */
+	METRIC_COUNT
+};
+
+/* Add to a counter. */
+void metric_add(enum metric m, uint64_t n);
+
+/* A counter's value. */
+uint64_t metric_get(enum metric m);
+
+/* Its name, such as "calls_refused", and its one-sentence help. */
+const char *metric_name(enum metric m);
+/* One sentence; never NULL. */
+const char *metric_help(enum metric m);
+
+/* Write every counter that is not zero to the log, one line. */
+void metric_log(void);
+
+#endif

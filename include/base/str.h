@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * str.h -- small, bounded things done to text.  Any thread.
+ */
+#ifndef BASE_STR_H
+#define BASE_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Copy `src` into out[size], always NUL-terminated.  Returns 0, or -1 when it
+ * did not fit (out then holds what did).
+ */
+int str_copy(char *out, size_t size, const char *src);
+
+/* Is `s` between min and max characters, every one of them 0 to 9? */
+bool str_is_digits(const char *s, size_t min, size_t max);
+
+/* Bytes to lower-case hexadecimal; out holds 2 * len + 1 bytes. */
+void str_hex(const void *bytes, size_t len, char *out);
+
+/* Hexadecimal text of exactly 2 * len digits to bytes; -1 when it is not. */
+int str_unhex(const char *hex, void *bytes, size_t len);
+
+/* Is `s` well-formed UTF-8 without NUL, surrogates or overlong forms? */
+bool str_is_utf8(const char *s, size_t len);
+
+/* Columns that `s` (UTF-8) takes on a terminal: East Asian wide count 2. */
+size_t str_columns(const char *s);
+
+#endif

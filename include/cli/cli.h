@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli.h -- the operator's command: one file and one struct per command.
+ *
+ * `holdline NAME [SUB] ...` finds the command in cli_commands[] (cli.c) by its
+ * words.  Exit status: 0 done, 1 not done (the error is on standard error, one
+ * sentence that says what to do), 2 the command line was wrong.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <stdio.h>
+
+struct cli_command {
+	const char *name;    /* "registry import" */
+	const char *summary; /* one line, for `holdline --help` */
+	const char *help;    /* all of --help: usage, options, an example */
+	/* argv[0] is the last word of the name; options with getopt_long. */
+	int (*run)(const struct cli_command *self, int argc, char **argv);
+};
+
+extern const struct cli_command cli_call, cli_case_list, cli_case_show,
+    cli_cert_status, cli_conf, cli_flow, cli_key_create, cli_registry_import,
+    cli_registry_sample, cli_audit_verify;
+
+/* Find the command in argv and run it; the program's exit status. */
+int cli_main(int argc, char **argv);
+
+/* "holdline NAME: TEXT" on standard error; returns 1. */
+int cli_fail(const struct cli_command *self, const char *text);
+
+/* What is wrong with the command line, and where help is; returns 2. */
+int cli_usage(const struct cli_command *self, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+struct conf;
+struct err;
+struct keyring;
+struct store;
+
+/* What most commands work on. */
+struct cli_site {
+	struct conf *conf;
+	struct store *store;
+	struct keyring *keys; /* NULL unless asked for */
+};
+
+/*
+ * Load the configuration (`path`, or else $HOLDLINE_CONF, or else
+ * /etc/holdline/holdline.conf), open its store without a thread and, when
+ * with_keys, its key file.  Returns 0, or -1 with *err; close in both cases.
+ */
+int cli_open(
+    struct cli_site *site, const char *path, int with_keys, struct err *err);
+
+/* Close whatever is open. */
+void cli_close(struct cli_site *site);
+
+#endif

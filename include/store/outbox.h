@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * outbox.h -- status changes on their way to the revocation cache.
+ *
+ * A row is written in the transaction that changes a status and leaves only
+ * when the publisher has read the new status back from the cache.
+ */
+#ifndef STORE_OUTBOX_H
+#define STORE_OUTBOX_H
+
+#include "store/store.h"
+
+#define STORE_OUTBOX_PAGE 128
+
+struct store_outbox_row {
+	int64_t seq;     /* strictly increasing; the event id */
+	int64_t hold_id; /* 0 = a change that the registry brought */
+	char issuer[STORE_ISSUER_HEX + 1];
+	char serial[STORE_SERIAL_MAX + 1];
+	int64_t generation;
+	enum store_status status;
+	int reason;        /* RFC 5280 CRLReason */
+	int64_t status_us; /* revocation time */
+};
+
+/* The oldest rows that are not parked, oldest first. */
+struct store_outbox_take {
+	struct store_req req;
+	int64_t after_seq; /* in: only rows after this one; 0 = all */
+	int64_t now_us;    /* in */
+	/* out */
+	size_t n;
+	struct store_outbox_row rows[STORE_OUTBOX_PAGE];
+};
+void store_outbox_take(struct store *s, struct store_outbox_take *r);
+
+/*
+ * Rows were read back from the cache (park_us = 0): they leave the outbox, and
+ * every hold none of whose rows is left becomes visible.  Or they could not be
+ * applied: they are left alone until park_us.  A row that is gone already is
+ * not an error; a hold that became visible through another server's publisher
+ * is reported too.
+ */
+struct store_outbox_ack {
+	struct store_req req;
+	/* in */
+	size_t n;
+	int64_t seqs[STORE_OUTBOX_PAGE];
+	int64_t holds[STORE_OUTBOX_PAGE];   /* the rows' hold_id */
+	int64_t park_us[STORE_OUTBOX_PAGE]; /* 0 = done */
+	int64_t now_us;                     /* when it was read back */
+	/* out */
+	size_t n_visible;
+	int64_t visible[STORE_OUTBOX_PAGE];    /* hold ids, no doubles */
+	int64_t visible_us[STORE_OUTBOX_PAGE]; /* their times */
+};
+void store_outbox_ack(struct store *s, struct store_outbox_ack *r);
+
+/* How many rows wait, and since when the oldest does (0 = none). */
+struct store_outbox_depth {
+	struct store_req req;
+	/* out */
+	int64_t waiting;
+	int64_t oldest_us; /* the row's status_us */
+};
+void store_outbox_depth(struct store *s, struct store_outbox_depth *r);
+
+#endif

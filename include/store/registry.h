@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * registry.h -- taking in what the registry says about holders.
+ *
+ * All personal data arrives here already turned into MACs and sealed text;
+ * see verify/factor.h.
+ */
+#ifndef STORE_REGISTRY_H
+#define STORE_REGISTRY_H
+
+#include "store/lookup.h"
+#include "store/store.h"
+
+#define STORE_CONTACT_MAX 1024 /* sealed bytes */
+
+enum store_put_result {
+	STORE_PUT_NEW,       /* the certificate was not known */
+	STORE_PUT_CHANGED,   /* something was different */
+	STORE_PUT_UNCHANGED, /* all was as it is */
+	STORE_PUT_RESULT_COUNT
+};
+
+/*
+ * One row of the registry: a holder and one of the holder's certificates.
+ * Inserts or updates.  A certificate's issuer, serial, holder, carrier, kind
+ * and dates never change: other data under a known serial is ERR_CONFLICT.
+ * Status: "good" never lifts a hold and never brings back a revoked one (the
+ * latter is ERR_CONFLICT); "hold" and "revoked" take effect on a good
+ * certificate, "revoked" also on a held one (its status_us stays the hold's),
+ * each with generation + 1, an outbox row and an audit leaf; "hold" for a
+ * revoked one is ERR_CONFLICT.
+ */
+struct store_put {
+	struct store_req req;
+	/* in: the holder */
+	uint8_t ref[STORE_MAC_SIZE]; /* MAC of the holder reference: the key */
+	uint8_t tag[STORE_MAC_SIZE]; /* lookup tag */
+	uint32_t key_version;
+	char municipality[7];
+	unsigned int n_phones;
+	uint8_t phones[STORE_PHONES_MAX][STORE_MAC_SIZE];
+	bool has_pin;
+	uint8_t pin[STORE_MAC_SIZE];
+	size_t contact_len;
+	uint8_t contact[STORE_CONTACT_MAX];
+	/* in: the certificate; id, holder, generation and reason are ignored;
+	 * status_us is the time of a status that is not good */
+	struct store_cert cert;
+	int64_t now_us;
+	/* out */
+	enum store_put_result result;
+};
+void store_put(struct store *s, struct store_put *r);
+
+#endif

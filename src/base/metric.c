@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/metric.h"
+
+static const struct {
+	const char *name, *help;
+} metrics[] = {
+	[METRIC_CALLS] = { "calls", "Calls admitted." },
+	[METRIC_CALLS_REFUSED] = { "calls_refused",
+	    "Calls turned away at the connection limit." },
+	[METRIC_CALLS_HELD] = { "calls_held",
+	    "Calls that ended with certificates on hold." },
+	[METRIC_CALLS_TO_PERSON] = { "calls_to_person",
+	    "Calls handed to a person." },
+	[METRIC_CALLS_HUNG_UP] = { "calls_hung_up",
+	    "Calls in which the caller hung up first." },
+	[METRIC_AGI_GARBAGE] = { "agi_garbage",
+	    "Lines from a gateway that made no sense." },
+	[METRIC_AGI_TOO_LONG] = { "agi_too_long",
+	    "Lines from a gateway over the length limit." },
+	[METRIC_AGI_TIMEOUT] = { "agi_timeout",
+	    "Gateway commands that got no reply in time." },
+	[METRIC_AGI_DEAD] = { "agi_dead",
+	    "Commands answered by 511 because the channel was gone." },
+	[METRIC_VERIFY_FAILED] = { "verify_failed",
+	    "Verdicts other than verified." },
+	[METRIC_VERIFY_LIMITED] = { "verify_limited",
+	    "Verification attempts over a limit." },
+	[METRIC_STORE_FAILED] = { "store_failed",
+	    "Store requests that failed." },
+	[METRIC_STORE_COMMITS] = { "store_commits", "Transactions committed." },
+	[METRIC_PUBLISH_VISIBLE] = { "publish_visible",
+	    "Status changes read back from the revocation cache." },
+	[METRIC_PUBLISH_LINK_LOST] = { "publish_link_lost",
+	    "Connections to the revocation cache lost or refused." },
+	[METRIC_PUBLISH_ODD_REPLY] = { "publish_odd_reply",
+	    "Cache replies of a type that was not expected." },
+	[METRIC_PUBLISH_REPAIRED] = { "publish_repaired",
+	    "Cache records of a wrong type that were replaced." },
+	[METRIC_PUBLISH_CONFLICT] = { "publish_conflict",
+	    "Cache records that contradict the store." },
+};
+_Static_assert(sizeof(metrics) / sizeof(metrics[0]) == METRIC_COUNT,
+    "every metric needs a name");
+
+static _Atomic uint64_t values[METRIC_COUNT];
+
+void
+metric_add(enum metric m, uint64_t n)
+{
+	atomic_fetch_add_explicit(&values[m], n, memory_order_relaxed);
+}
+
+uint64_t
+metric_get(enum metric m)
+{
+	return atomic_load_explicit(&values[m], memory_order_relaxed);
+}
+
+const char *
+metric_name(enum metric m)
+{
+	return metrics[m].name;
+}
+
+const char *
+metric_help(enum metric m)
+{
+	return metrics[m].help;
+}
+
+void
+metric_log(void)
+{
+	char text[800];
+	size_t used = 0;
+	unsigned int m;
+	int n;
+
+	text[0] = '\0';
+	for (m = 0; m < METRIC_COUNT; m++) {
+		if (metric_get((enum metric)m) == 0)
+			continue;
+		n = snprintf(text + used, sizeof(text) - used, " %s=%" PRIu64,
+		    metrics[m].name, metric_get((enum metric)m));
+		if (n < 0 || (size_t)n >= sizeof(text) - used)
+			break;
+		used += (size_t)n;
+	}
+	log_info("metric", NULL, "event=counters%s", text);
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <sodium.h>
+
+#include "base/err.h"
+#include "base/secret.h"
+#include "base/str.h"
+
+#define NONCE_SIZE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+_Static_assert(
+    SECRET_SEAL_EXTRA == NONCE_SIZE + crypto_aead_xchacha20poly1305_ietf_ABYTES,
+    "nonce and tag");
+
+struct slot {
+	uint32_t version;
+	uint8_t key[SECRET_MAC_SIZE]; /* as read; cleansed after derivation */
+	uint8_t use[SECRET_USE_COUNT][SECRET_MAC_SIZE];
+};
+
+struct keyring {
+	size_t n;
+	struct slot slots[SECRET_KEYS_MAX]; /* newest first */
+};
+
+static const char *const use_names[] = {
+	[SECRET_USE_LOOKUP] = "holdline/lookup",
+	[SECRET_USE_FACTOR] = "holdline/factor",
+	[SECRET_USE_NUMBER] = "holdline/number",
+	[SECRET_USE_HOLDER] = "holdline/holder",
+	[SECRET_USE_CONTACT] = "holdline/contact",
+};
+_Static_assert(sizeof(use_names) / sizeof(use_names[0]) == SECRET_USE_COUNT,
+    "every secret_use needs a name");
+
+static void
+hmac(const uint8_t key[SECRET_MAC_SIZE], const void *data, size_t len,
+    uint8_t mac[SECRET_MAC_SIZE])
+{
+	if (HMAC(EVP_sha256(), key, SECRET_MAC_SIZE, data, len, mac, NULL) ==
+	    NULL)
+		abort(); /* only out of memory */
+}
+
+static int
+slot_parse(struct slot *slot, const char *line, struct err *err)
+{
+	unsigned long version;
+	char *end;
+
+	errno = 0;
+	version = strtoul(line, &end, 10);
+	if (end == line || *end != ' ' || errno != 0 || version == 0 ||
+	    version > UINT32_MAX)
+		return err_set(err, ERR_PARSE,
+		    "it must start with a version number from 1 and a space");
+	if (str_unhex(end + 1, slot->key, sizeof(slot->key)) == -1)
+		return err_set(err, ERR_PARSE,
+		    "after the version must come 64 hexadecimal digits");
+	slot->version = (uint32_t)version;
+	return 0;
+}
+
+static void
+slot_derive(struct slot *slot)
+{
+	int use;
+
+	for (use = 0; use < SECRET_USE_COUNT; use++)
+		hmac(slot->key, use_names[use], strlen(use_names[use]),
+		    slot->use[use]);
+	secret_cleanse(slot->key, sizeof(slot->key));
+}
+
+/* Keep the slots sorted, newest first. */
+static int
+keyring_add(struct keyring *k, const struct slot *slot, struct err *err)
+{
+	size_t i;
+
+	if (k->n == SECRET_KEYS_MAX)
+		return err_set(err, ERR_RANGE,
+		    "a key file holds at most %d versions; remove the oldest",
+		    SECRET_KEYS_MAX);
+	for (i = 0; i < k->n && k->slots[i].version > slot->version; i++)
+		;
+	if (i < k->n && k->slots[i].version == slot->version)
+		return err_set(err, ERR_PARSE, "version %u is there twice",
+		    (unsigned int)slot->version);
+	memmove(
+	    &k->slots[i + 1], &k->slots[i], (k->n - i) * sizeof(k->slots[0]));
+	k->slots[i] = *slot;
+	k->n++;
+	return 0;
+}
+
+static int
+keyring_read(struct keyring *k, FILE *f, struct err *err)
+{
+	struct slot slot;
+	char line[256];
+	unsigned int nr = 0;
+	int rc = 0;
+
+	memset(&slot, 0, sizeof(slot));
+	while (rc == 0 && fgets(line, sizeof(line), f) != NULL) {
+		nr++;
+		line[strcspn(line, "\r\n")] = '\0';
+		if (line[0] == '\0' || line[0] == '#')
+			continue;
+		if ((rc = slot_parse(&slot, line, err)) == 0) {
+			slot_derive(&slot);
+			rc = keyring_add(k, &slot, err);
+		}
+		if (rc == -1)
+			err_add(err, "line %u", nr);
+	}
+	secret_cleanse(line, sizeof(line));
+	secret_cleanse(&slot, sizeof(slot));
+	if (rc == 0 && k->n == 0)
+		rc = err_set(err, ERR_PARSE, "there is no key in it");
+	return rc;
+}
+
+static int
+keyring_check_file(FILE *f, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fileno(f), &st) == -1)
+		return err_set(err, ERR_IO, "%s", strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, ERR_REFUSED, "it is not a regular file");
+	if ((st.st_mode & 077) != 0)
+		return err_set(err, ERR_REFUSED,
+		    "others may read it (mode %03o); run chmod 600 on it",
+		    (unsigned int)st.st_mode & 0777);
+	return 0;
+}
+
+struct keyring *
+keyring_load(const char *path, struct err *err)
+{
+	struct keyring *k = NULL;
+	FILE *f;
+
+	if (sodium_init() == -1)
+		abort();
+	if ((f = fopen(path, "re")) == NULL) {
+		err_set(err, ERR_IO, "%s%s", strerror(errno),
+		    errno == ENOENT ? "; holdline key create makes one" : "");
+		goto fail;
+	}
+	if (keyring_check_file(f, err) == -1)
+		goto fail;
+	if ((k = calloc(1, sizeof(*k))) == NULL) {
+		err_set(err, ERR_NOMEM, "out of memory");
+		goto fail;
+	}
+	setvbuf(f, NULL, _IONBF, 0); /* no second copy of the key */
+	if (keyring_read(k, f, err) == -1)
+		goto fail;
+	fclose(f);
+	return k;
+
+fail:
+	err_add(err, "key file %s", path);
+	keyring_free(k);
+	if (f != NULL)
+		fclose(f);
+	return NULL;
+}
+
+void
+keyring_free(struct keyring *k)
+{
+	if (k == NULL)
+		return;
+	secret_cleanse(k, sizeof(*k));
+	free(k);
+}
+
+int
+keyring_create(const char *path, struct err *err)
+{
+	uint8_t key[SECRET_MAC_SIZE];
+	char hex[2 * SECRET_MAC_SIZE + 1], line[sizeof(hex) + 8];
+	int fd, n, rc = 0;
+
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd == -1 && errno == EEXIST)
+		return err_set(err, ERR_CONFLICT,
+		    "key file %s: it exists already and is left alone", path);
+	if (fd == -1)
+		return err_set(
+		    err, ERR_IO, "key file %s: %s", path, strerror(errno));
+	secret_random(key, sizeof(key));
+	str_hex(key, sizeof(key), hex);
+	n = snprintf(line, sizeof(line), "1 %s\n", hex);
+	if (write(fd, line, (size_t)n) != n || fsync(fd) == -1) {
+		rc = err_set(
+		    err, ERR_IO, "key file %s: %s", path, strerror(errno));
+		unlink(path);
+	}
+	close(fd);
+	secret_cleanse(key, sizeof(key));
+	secret_cleanse(hex, sizeof(hex));
+	secret_cleanse(line, sizeof(line));
+	return rc;
+}
+
+size_t
+keyring_count(const struct keyring *k)
+{
+	return k->n;
+}
+
+uint32_t
+keyring_version(const struct keyring *k, size_t i)
+{
+	return k->slots[i].version;
+}
+
+void
+secret_mac(const struct keyring *k, size_t i, enum secret_use use,
+    const void *data, size_t len, uint8_t mac[SECRET_MAC_SIZE])
+{
+	hmac(k->slots[i].use[use], data, len, mac);
+}
+
+int
+secret_stretch(const uint8_t mac[SECRET_MAC_SIZE],
+    const uint8_t salt[SECRET_MAC_SIZE], uint8_t out[SECRET_MAC_SIZE])
+{
+	_Static_assert(crypto_pwhash_SALTBYTES <= SECRET_MAC_SIZE, "salt");
+
+	return crypto_pwhash(out, SECRET_MAC_SIZE, (const char *)mac,
+	    SECRET_MAC_SIZE, salt, 2, 19u * 1024 * 1024,
+	    crypto_pwhash_ALG_ARGON2ID13);
+}
+
+void
+secret_seal(const struct keyring *k, const void *text, size_t len, uint8_t *out)
+{
+	const uint8_t *key = k->slots[0].use[SECRET_USE_CONTACT];
+	uint8_t nonce[SECRET_MAC_SIZE];
+
+	hmac(key, text, len, nonce);
+	memcpy(out, nonce, NONCE_SIZE);
+	crypto_aead_xchacha20poly1305_ietf_encrypt(
+	    out + NONCE_SIZE, NULL, text, len, NULL, 0, NULL, out, key);
+}
+
+int
+secret_open(const struct keyring *k, uint32_t version, const uint8_t *sealed,
+    size_t len, void *out)
+{
+	size_t i;
+
+	if (len < SECRET_SEAL_EXTRA)
+		return -1;
+	for (i = 0; i < k->n; i++)
+		if (k->slots[i].version == version)
+			return crypto_aead_xchacha20poly1305_ietf_decrypt(out,
+			    NULL, NULL, sealed + NONCE_SIZE, len - NONCE_SIZE,
+			    NULL, 0, sealed,
+			    k->slots[i].use[SECRET_USE_CONTACT]);
+	return -1;
+}
+
+bool
+secret_equal(const uint8_t a[SECRET_MAC_SIZE], const uint8_t b[SECRET_MAC_SIZE])
+{
+	return sodium_memcmp(a, b, SECRET_MAC_SIZE) == 0;
+}
+
+void
+secret_cleanse(void *p, size_t len)
+{
+	sodium_memzero(p, len);
+}
+
+void
+secret_random(void *p, size_t len)
+{
+	randombytes_buf(p, len);
+}
+
+void
+secret_no_core(void)
+{
+	struct rlimit none = { 0, 0 };
+
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
+}

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Fail when an #include crosses a layer the map does not allow.
+
+The map is the architecture: a room may include the rooms on its line.  Pure
+rooms may not include a library that does I/O, nor ask the clock.
+"""
+import pathlib, re, sys
+
+MAY_KNOW = {
+    "base":     "",
+    "wire":     "base",
+    "store":    "base",
+    "verify":   "base store",
+    "hold":     "base store",
+    "followup": "base store",
+    "flow":     "base verify hold",
+    "call":     "base wire flow verify hold",
+    "publish":  "base wire store",
+    "console":  "base wire store verify hold followup",
+    "ocsp":     "base wire",
+    "cli":      "base wire store verify hold followup flow publish ocsp",
+    "main":     "base wire store verify hold followup flow call publish console ocsp cli",
+}
+# flow/ and call/ see the store's plain values (a certificate row) through
+# hold/status.h; they may not name the store themselves.
+PURE = {"verify", "hold", "flow", "followup"}
+IMPURE_HEADERS = re.compile(
+    r'#\s*include\s*<(event2/|event\.h|sys/socket|sys/un|netinet/|fcntl|unistd|time\.h|sys/time|hiredis|sqlite3|curl/)')
+IMPURE_CALLS = re.compile(
+    r'\b(clock_wall_us|clock_mono_us|time|clock_gettime|fopen|open|socket|secret_random)\s*\(')
+
+
+def room(path):                 # src/hold/x.c, include/hold/x.h, src/main.c
+    return path.parts[1] if len(path.parts) > 2 else "main"
+
+
+def faults(path):
+    mine = room(path)
+    text = re.sub(r'/\*.*?\*/', lambda m: "\n" * m[0].count("\n"), path.read_text(), flags=re.S)
+    for nr, line in enumerate(text.splitlines(), 1):
+        hit = re.match(r'\s*#\s*include\s+"(\w+)/', line)
+        if hit and hit[1] != mine and hit[1] not in MAY_KNOW[mine].split():
+            yield nr, f"{mine}/ may not know {hit[1]}/"
+        if mine in PURE and IMPURE_HEADERS.search(line):
+            yield nr, f"{mine}/ is pure: no I/O library here"
+        if mine in PURE and path.suffix == ".c" and IMPURE_CALLS.search(line):
+            yield nr, f"{mine}/ is pure: it is handed its now, its randomness and its files"
+
+
+def main():
+    bad = 0
+    paths = sorted(p for d in ("src", "include") for p in pathlib.Path(d).rglob("*.[ch]"))
+    if not paths:
+        sys.exit("no source found; run this in the top folder")
+    for path in paths:
+        for nr, what in faults(path):
+            print(f"{path}:{nr}: {what}")
+            bad += 1
+    sys.exit(1 if bad else 0)
+
+
+main()
