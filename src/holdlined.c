@@ -1,6 +1,508 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-int
-main(void)
+/*
+ * holdlined -- the server: wiring only.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "base/clock.h"
+#include "base/conf.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "base/secret.h"
+#include "base/timer.h"
+#include "base/work.h"
+#include "call/gateway.h"
+#include "call/session.h"
+#include "flow/flow.h"
+#include "flow/prompt.h"
+#include "hold/hold.h"
+#include "publish/cache.h"
+#include "publish/publish.h"
+#include "store/store.h"
+#include "verify/verify.h"
+
+#define STORE_QUEUE_MAX 50000
+#define OUTBOX_POLL_US (2 * CLOCK_S_US)
+#define DESCRIPTORS_OURS 64 /* besides calls: database, cache, events */
+
+static const char usage[] =
+    "Usage: holdlined -c FILE\n"
+    "\n"
+    "Answers the loss-report line: takes calls from telephony gateways, puts\n"
+    "certificates on hold, publishes their status.  Stays in the foreground\n"
+    "and logs to standard error.\n"
+    "\n"
+    "  -c, --config FILE   the configuration; holdline conf prints one\n"
+    "  -t, --test          check the configuration and exit\n"
+    "  -h, --help          this text\n"
+    "  -V, --version       the version\n"
+    "\n"
+    "Signals: TERM or INT take no more calls and end when the last is over,\n"
+    "a second one ends at once; USR1 logs the counters.\n"
+    "\n"
+    "Example: holdlined -c /etc/holdline/holdline.conf\n";
+
+struct daemon {
+	struct conf *conf;
+	struct keyring *keys;
+	struct event_base *base;
+	struct timers *timers;
+	struct work *pool;
+	struct store *store;
+	struct verify *verify;
+	struct hold *hold;
+	struct cache *cache;
+	struct publish *publish;
+	struct sessions *sessions;
+	struct gateway *gateway;
+	struct event *tick, *store_ready, *pool_ready;
+	struct event *on_term, *on_int, *on_usr1;
+	struct timer drain;
+	bool stopping;
+};
+
+/* ---- the loop's own events */
+
+/* One libevent timer serves all timers: armed before each wait. */
+static void
+daemon_tick(evutil_socket_t fd, short what, void *ctx)
 {
+	struct daemon *d = ctx;
+
+	(void)fd, (void)what;
+	timers_run(d->timers);
+}
+
+static void
+daemon_arm(struct daemon *d)
+{
+	int64_t next = timers_next(d->timers), wait_us;
+	struct timeval tv;
+
+	if (next == INT64_MAX) {
+		evtimer_del(d->tick);
+		return;
+	}
+	wait_us = next - timers_mono_us(d->timers);
+	if (wait_us < 0)
+		wait_us = 0;
+	tv.tv_sec = wait_us / CLOCK_S_US;
+	tv.tv_usec = wait_us % CLOCK_S_US;
+	evtimer_add(d->tick, &tv);
+}
+
+static void
+daemon_store_ready(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd, (void)what;
+	store_dispatch(((struct daemon *)ctx)->store);
+}
+
+static void
+daemon_pool_ready(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd, (void)what;
+	work_dispatch(((struct daemon *)ctx)->pool);
+}
+
+/* ---- news that travels upward */
+
+static void
+daemon_committed(void *ctx)
+{
+	publish_kick(((struct daemon *)ctx)->publish);
+}
+
+static void
+daemon_visible(void *ctx, int64_t hold_id, int64_t visible_us)
+{
+	hold_visible(((struct daemon *)ctx)->hold, hold_id, visible_us);
+}
+
+static int
+daemon_push(void *ctx, const struct store_outbox_row *rows, size_t n)
+{
+	return cache_push(((struct daemon *)ctx)->cache, rows, n);
+}
+
+static void
+daemon_cache_up(void *ctx)
+{
+	publish_link_up(((struct daemon *)ctx)->publish);
+}
+
+static void
+daemon_settled(void *ctx, const enum publish_outcome *outcomes)
+{
+	publish_settled(((struct daemon *)ctx)->publish, outcomes);
+}
+
+/* ---- ending */
+
+static void
+daemon_maybe_exit(struct daemon *d)
+{
+	if (d->stopping && sessions_count(d->sessions) == 0)
+		event_base_loopexit(d->base, NULL);
+}
+
+static void
+daemon_call_over(void *ctx)
+{
+	daemon_maybe_exit(ctx);
+}
+
+static void
+daemon_drained(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	log_warn("holdlined", NULL,
+	    "event=drain-over calls=%u hint=\"their dialplans go on\"",
+	    sessions_count(d->sessions));
+	event_base_loopexit(d->base, NULL);
+}
+
+static void
+daemon_stop(evutil_socket_t sig, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	(void)what;
+	if (d->stopping) {
+		event_base_loopexit(d->base, NULL);
+		return;
+	}
+	log_info("holdlined", NULL, "event=stopping signal=%d calls=%u",
+	    (int)sig, sessions_count(d->sessions));
+	d->stopping = true;
+	gateway_stop(d->gateway);
+	timer_start(d->timers, &d->drain, d->conf->drain_us, daemon_drained, d);
+	daemon_maybe_exit(d);
+}
+
+static void
+daemon_counters(evutil_socket_t sig, short what, void *ctx)
+{
+	(void)sig, (void)what, (void)ctx;
+	metric_log();
+}
+
+static void
+free_event(struct event *event)
+{
+	if (event != NULL)
+		event_free(event);
+}
+
+/* Callers first, then what serves them, the store last but one: whatever its
+ * requests still refer to must outlive it. */
+static void
+daemon_close(struct daemon *d)
+{
+	if (d->gateway != NULL)
+		gateway_stop(d->gateway);
+	if (d->sessions != NULL)
+		sessions_hand_over(d->sessions);
+	work_free(d->pool);
+	store_close(d->store);
+	sessions_free(d->sessions);
+	gateway_free(d->gateway);
+	publish_free(d->publish);
+	cache_free(d->cache);
+	hold_free(d->hold);
+	verify_free(d->verify);
+	free_event(d->tick);
+	free_event(d->store_ready);
+	free_event(d->pool_ready);
+	free_event(d->on_term);
+	free_event(d->on_int);
+	free_event(d->on_usr1);
+	timers_free(d->timers);
+	if (d->base != NULL)
+		event_base_free(d->base);
+	keyring_free(d->keys);
+	conf_free(d->conf);
+}
+
+/* ---- beginning */
+
+static int64_t
+daemon_wall(void *ctx)
+{
+	(void)ctx;
+	return clock_wall_us();
+}
+
+/* As many descriptors as calls need, or a sentence that says so. */
+static int
+daemon_descriptors(const struct conf *conf, struct err *err)
+{
+	rlim_t need = (rlim_t)conf->agi_max_calls + DESCRIPTORS_OURS;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+		return err_set(
+		    err, ERR_IO, "RLIMIT_NOFILE: %s", strerror(errno));
+	if (limit.rlim_cur >= need)
+		return 0;
+	limit.rlim_cur = need;
+	if (limit.rlim_max < need)
+		limit.rlim_max = need; /* root may */
+	if (setrlimit(RLIMIT_NOFILE, &limit) == -1)
+		return err_set(err, ERR_RANGE,
+		    "agi.max_calls %u needs %llu file descriptors and the "
+		    "limit is lower: raise LimitNOFILE (ulimit -n) or lower "
+		    "agi.max_calls",
+		    conf->agi_max_calls, (unsigned long long)need);
 	return 0;
+}
+
+static int
+daemon_check_prompts(const struct conf *conf, struct err *err)
+{
+	size_t i;
+
+	if (!prompt_lang_known(conf->call_lang))
+		return err_set(err, ERR_RANGE,
+		    "call.lang: there are no prompts in \"%s\"",
+		    conf->call_lang);
+	for (i = 0; i < conf->n_lines; i++)
+		if (!prompt_lang_known(conf->lines[i].lang))
+			return err_set(err, ERR_RANGE,
+			    "call.lines: there are no prompts in \"%s\"",
+			    conf->lines[i].lang);
+	return flow_check(err);
+}
+
+static int
+daemon_open_back(struct daemon *d, struct err *err)
+{
+	const struct conf *conf = d->conf;
+	struct work_options pool = { .threads = conf->verify_threads,
+		.queue_max = conf->verify_queue,
+		.run = verify_work };
+	struct store_options store = { .path = conf->store,
+		.threads = 1,
+		.queue_max = STORE_QUEUE_MAX,
+		.wall_us = daemon_wall };
+	struct verify_policy policy = { .number_attempts =
+					    conf->verify_number_attempts,
+		.tag_attempts = conf->verify_tag_attempts,
+		.window_us = conf->verify_window_us };
+	struct hold_options hold = { .timers = d->timers,
+		.visible_wait_us = conf->call_visible_us,
+		.on_commit = daemon_committed,
+		.ctx = d };
+
+	if ((d->keys = keyring_load(conf->key_file, err)) == NULL ||
+	    (d->store = store_open(&store, err)) == NULL ||
+	    (d->pool = work_new(&pool, err)) == NULL)
+		return -1;
+	hold.store = d->store;
+	d->verify = verify_new(d->store, d->pool, d->keys, &policy);
+	d->hold = hold_new(&hold);
+	if (d->verify == NULL || d->hold == NULL)
+		return err_set(err, ERR_NOMEM, "out of memory");
+	return 0;
+}
+
+static int
+daemon_open_publish(struct daemon *d, struct err *err)
+{
+	struct publish_options publish = { .store = d->store,
+		.timers = d->timers,
+		.poll_us = OUTBOX_POLL_US,
+		.push = daemon_push,
+		.on_visible = daemon_visible,
+		.ctx = d };
+	struct cache_options cache = { .base = d->base,
+		.timers = d->timers,
+		.address = d->conf->redis_address,
+		.timeout_s = (unsigned int)((d->conf->redis_timeout_us +
+						CLOCK_S_US - 1) /
+		    CLOCK_S_US),
+		.retry_us = d->conf->redis_retry_us,
+		.on_up = daemon_cache_up,
+		.on_settled = daemon_settled,
+		.ctx = d };
+
+	if ((d->cache = cache_new(&cache, err)) == NULL)
+		return -1;
+	if ((d->publish = publish_new(&publish)) == NULL)
+		return err_set(err, ERR_NOMEM, "out of memory");
+	return 0;
+}
+
+static int
+daemon_open_front(struct daemon *d, struct err *err)
+{
+	struct sessions_options sessions = { .conf = d->conf,
+		.timers = d->timers,
+		.store = d->store,
+		.verify = d->verify,
+		.hold = d->hold,
+		.on_end = daemon_call_over,
+		.ctx = d };
+	struct gateway_options gateway = { .base = d->base,
+		.timers = d->timers,
+		.listen = d->conf->agi_listen,
+		.max_calls = d->conf->agi_max_calls,
+		.backlog = (int)d->conf->agi_backlog,
+		.slack_us = d->conf->agi_slack_us,
+		.admit = sessions_admit,
+		.events = &session_events };
+
+	if ((d->sessions = sessions_new(&sessions)) == NULL)
+		return err_set(err, ERR_NOMEM, "out of memory");
+	gateway.ctx = d->sessions;
+	d->gateway = gateway_new(&gateway, err);
+	return d->gateway == NULL ? -1 : 0;
+}
+
+static struct event *
+daemon_watch(struct daemon *d, int fd, short what, event_callback_fn fn)
+{
+	struct event *event = event_new(d->base, fd, what | EV_PERSIST, fn, d);
+
+	if (event != NULL && event_add(event, NULL) == -1) {
+		event_free(event);
+		event = NULL;
+	}
+	return event;
+}
+
+static int
+daemon_open_loop(struct daemon *d, struct err *err)
+{
+	d->base = event_base_new();
+	d->timers = timers_new(&timer_clock_real);
+	if (d->base == NULL || d->timers == NULL ||
+	    (d->tick = evtimer_new(d->base, daemon_tick, d)) == NULL ||
+	    (d->on_term = daemon_watch(d, SIGTERM, EV_SIGNAL, daemon_stop)) ==
+		NULL ||
+	    (d->on_int = daemon_watch(d, SIGINT, EV_SIGNAL, daemon_stop)) ==
+		NULL ||
+	    (d->on_usr1 = daemon_watch(
+		 d, SIGUSR1, EV_SIGNAL, daemon_counters)) == NULL)
+		return err_set(err, ERR_NOMEM, "cannot set up the event loop");
+	return 0;
+}
+
+static int
+daemon_open(struct daemon *d, struct err *err)
+{
+	enum log_level level;
+
+	if (log_level_parse(d->conf->log_level, &level) == 0)
+		log_set_level(level);
+	if (daemon_check_prompts(d->conf, err) == -1 ||
+	    daemon_descriptors(d->conf, err) == -1 ||
+	    daemon_open_loop(d, err) == -1 || daemon_open_back(d, err) == -1 ||
+	    daemon_open_publish(d, err) == -1 ||
+	    daemon_open_front(d, err) == -1)
+		return -1;
+	d->store_ready =
+	    daemon_watch(d, store_fd(d->store), EV_READ, daemon_store_ready);
+	d->pool_ready =
+	    daemon_watch(d, work_fd(d->pool), EV_READ, daemon_pool_ready);
+	if (d->store_ready == NULL || d->pool_ready == NULL)
+		return err_set(err, ERR_NOMEM, "cannot set up the event loop");
+	return 0;
+}
+
+static void
+daemon_run(struct daemon *d)
+{
+	log_info("holdlined", NULL,
+	    "event=ready version=" PACKAGE_VERSION " listen=%s port=%u",
+	    d->conf->agi_listen, gateway_port(d->gateway));
+	while (!event_base_got_exit(d->base)) {
+		daemon_arm(d);
+		if (event_base_loop(d->base, EVLOOP_ONCE) == -1)
+			break;
+		timers_run(d->timers);
+	}
+	metric_log();
+	log_info("holdlined", NULL, "event=stopped");
+}
+
+/* Returns -1 to go on, else an exit status. */
+static int
+parse_options(int argc, char **argv, const char **path, bool *test)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "test", no_argument, NULL, 't' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:thV", options, NULL)) != -1)
+		switch (c) {
+		case 'c':
+			*path = optarg;
+			break;
+		case 't':
+			*test = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		case 'V':
+			puts("holdlined " PACKAGE_VERSION);
+			return 0;
+		default:
+			fputs("holdlined: see holdlined --help\n", stderr);
+			return 2;
+		}
+	if (*path == NULL || optind < argc) {
+		fputs("holdlined: say where the configuration is, and nothing "
+		      "else: holdlined -c FILE\n",
+		    stderr);
+		return 2;
+	}
+	return -1;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct daemon d = { 0 };
+	const char *path = NULL;
+	struct err err;
+	bool test = false;
+	int rc;
+
+	if ((rc = parse_options(argc, argv, &path, &test)) != -1)
+		return rc;
+	signal(SIGPIPE, SIG_IGN);
+	secret_no_core();
+	rc = 1;
+	if ((d.conf = conf_load(path, &err)) == NULL)
+		fprintf(stderr, "holdlined: %s\n", err.text);
+	else if (test) {
+		puts("the configuration is good");
+		rc = 0;
+	} else if (daemon_open(&d, &err) == -1)
+		log_error("holdlined", NULL, "event=no-start %s", err.text);
+	else {
+		daemon_run(&d);
+		rc = 0;
+	}
+	daemon_close(&d);
+	return rc;
 }

@@ -2,10 +2,10 @@
 /*
  * conf.h -- the configuration file: one table, one struct.
  *
- * The table in conf.c is the only list of settings there is: parser, limits,
- * defaults, `holdline conf` and the manual page are made from it.  The file
- * is libconfuse's syntax; a name such as agi.listen stands in the file as
- * `listen` inside `agi { ... }`.  Any thread once loaded.
+ * The table in conf_table.c is the only list of settings there is: parser,
+ * limits, defaults, `holdline conf` and the manual page are made from it.
+ * The file is libconfuse's syntax; a name such as agi.listen stands in the
+ * file as `listen` inside `agi { ... }`.  Any thread once loaded.
  */
 #ifndef BASE_CONF_H
 #define BASE_CONF_H

@@ -54,6 +54,10 @@ void work_free(struct work *w);
  * queue_max items are waiting already (nothing happens then). */
 int work_submit(struct work *w, struct work_item *item);
 
+/* Hand an item back that shall not run, such as one that was refused: only its
+ * done() is called, by the next work_dispatch(). */
+void work_return(struct work *w, struct work_item *item);
+
 /* A descriptor that is readable when work_dispatch() has something to do;
  * -1 with threads = 0. */
 int work_fd(const struct work *w);

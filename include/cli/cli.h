@@ -33,6 +33,9 @@ int cli_fail(const struct cli_command *self, const char *text);
 int cli_usage(const struct cli_command *self, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* An option that getopt_long() did not take (opterr = 0); returns 2. */
+int cli_bad_option(const struct cli_command *self, char **argv);
+
 struct conf;
 struct err;
 struct keyring;
@@ -52,6 +55,15 @@ struct cli_site {
  */
 int cli_open(
     struct cli_site *site, const char *path, int with_keys, struct err *err);
+
+/*
+ * Load the configuration alone, as cli_open() does; when nothing names a file
+ * and there is none at /etc, all defaults.  *used, unless NULL, becomes the
+ * file's path (borrowed), or NULL for the defaults.  Owned (conf_free), or
+ * NULL with *err.
+ */
+struct conf *cli_conf_load(
+    const char *path, const char **used, struct err *err);
 
 /* Close whatever is open. */
 void cli_close(struct cli_site *site);

@@ -99,7 +99,10 @@ struct flow {
 	enum flow_step step;
 	int failures; /* of the question being asked */
 	int verify_failures;
-	bool heard_notice;             /* the greeting was heard to its end */
+	int clears; /* '*' for the question being asked */
+	bool hung_up;
+	bool told;              /* the result was said with the receipt */
+	const char *said_first; /* to be said before the next step's words */
 	struct verify_answers answers; /* wiped by flow_wipe() */
 	unsigned int carriers;         /* to hold */
 	struct status_plan plan;

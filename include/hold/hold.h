@@ -66,6 +66,7 @@ struct hold_request {
 	unsigned int carriers; /* 1 << enum store_carrier */
 	const char *lang;      /* copied */
 	int64_t reported_us, verified_us;
+	uint64_t random[8]; /* for receipt numbers */
 };
 
 struct hold_answer {

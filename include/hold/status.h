@@ -36,6 +36,7 @@ struct status_plan {
 	unsigned int held;     /* kinds on hold already: 1 << store_kind */
 	unsigned int take;     /* kinds that would be held now */
 	unsigned int dead;     /* kinds of which only dead ones are left */
+	bool expired, revoked; /* why: there are expired, revoked ones */
 	unsigned int carriers; /* carriers with something to hold */
 };
 

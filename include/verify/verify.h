@@ -74,7 +74,8 @@ typedef void verify_done_fn(
  * Check answers.  They are copied and cleansed when the check ends.
  *   number	the calling number, or NULL when withheld or unknown
  * `done` is called exactly once, later, from the loop.
- * NULL when out of memory (done is then not called).
+ * NULL when out of memory or the pool's queue is full (done is then not
+ * called): treat as VERIFY_TROUBLE.
  */
 struct verify_check *verify_start(struct verify *v,
     const struct verify_answers *answers, const char *number, int64_t now_us,

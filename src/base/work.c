@@ -201,6 +201,21 @@ work_submit(struct work *w, struct work_item *item)
 	return rc;
 }
 
+void
+work_return(struct work *w, struct work_item *item)
+{
+	uint64_t one = 1;
+
+	assert(item->done != NULL);
+	pthread_mutex_lock(&w->lock);
+	item->next = NULL;
+	work_finish(w, item);
+	pthread_mutex_unlock(&w->lock);
+	w->pending++;
+	if (w->fd != -1 && write(w->fd, &one, sizeof(one)) == -1)
+		abort();
+}
+
 int
 work_fd(const struct work *w)
 {

@@ -1,1 +1,662 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/conf.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "base/secret.h"
+#include "base/str.h"
+#include "base/timer.h"
+#include "call/session.h"
+#include "flow/flow.h"
+#include "flow/prompt.h"
+#include "hold/hold.h"
+#include "hold/report.h"
+#include "verify/verify.h"
+
+#define PATIENCE_US (700 * INT64_C(1000)) /* then "I am doing it now" */
+#define BACKEND_US (15 * CLOCK_S_US)      /* then a person */
+
+/* What a session waits for besides its leg. */
+enum awaiting {
+	AWAIT_NOTHING,
+	AWAIT_VERDICT, /* check or pad; "checking" is being said meanwhile */
+	AWAIT_LOOK,
+	AWAIT_HOLD
+};
+
+struct session {
+	struct sessions *room;
+	struct session *next, **prev;
+	struct leg *leg; /* owned; NULL once the gateway has it back */
+	bool leg_busy;   /* a request to the leg is under way */
+	bool gone;       /* hung up, failed, or being ended */
+	bool trouble;    /* something behind us failed: to a person */
+	bool late;       /* ... also when a hold was submitted */
+
+	char call_id[64];
+	char number[32]; /* "" = withheld */
+	const char *lang;
+	int64_t begun_us, reported_us, verified_us, confirmed_us;
+
+	struct flow flow;
+	enum awaiting awaiting;
+	struct timer timer; /* pad, patience, then the back end's limit */
+	struct report_job *report;
+	struct verify_check *check;
+	struct hold_job *job;
+
+	bool padded; /* the verdict's pad is over */
+	bool judged;
+	enum verify_verdict verdict;
+	int64_t holder;
+	bool answered; /* the hold's answer is there */
+	struct hold_answer answer;
+};
+
+struct sessions {
+	struct sessions_options o;
+	struct session *first;
+	unsigned int n;
+};
+
+static void session_step(struct session *s, struct flow_event *e);
+static void session_perform(struct session *s, const struct flow_action *a);
+
+/* ---- the end */
+
+/* One word on how the call went, for the dialplan and the record. */
+static const char *
+session_result(const struct session *s)
+{
+	if (s->answered)
+		return hold_result_name(s->answer.result);
+	return "none";
+}
+
+static void
+session_free(struct session *s)
+{
+	struct sessions *room = s->room;
+
+	timer_stop(room->o.timers, &s->timer);
+	if (s->report != NULL)
+		report_cancel(s->report);
+	if (s->check != NULL)
+		verify_cancel(s->check);
+	if (s->job != NULL)
+		hold_cancel(s->job);
+	leg_free(s->leg);
+	*s->prev = s->next;
+	if (s->next != NULL)
+		s->next->prev = s->prev;
+	room->n--;
+	secret_cleanse(s, sizeof(*s));
+	free(s);
+	if (room->o.on_end != NULL)
+		room->o.on_end(room->o.ctx);
+}
+
+/* The leg is gone; so is the session, unless a hold is being placed. */
+static void
+session_maybe_free(struct session *s)
+{
+	if (s->leg == NULL && s->awaiting != AWAIT_HOLD)
+		session_free(s);
+}
+
+static void
+session_record_end(struct session *s, const char *outcome)
+{
+	int64_t now_us = timers_wall_us(s->room->o.timers);
+
+	if (s->call_id[0] == '\0')
+		return;
+	report_close(s->room->o.store, s->call_id, outcome, now_us);
+	log_info("call", s->call_id, "event=ended outcome=%s step=%s s=%d",
+	    outcome, flow_step_name(s->flow.step),
+	    (int)((now_us - s->begun_us) / CLOCK_S_US));
+}
+
+/* Give the call back to the gateway: the one way a call with a caller on it
+ * ends. */
+static void
+session_end(struct session *s, enum leg_next next)
+{
+	s->gone = true;
+	timer_stop(s->room->o.timers, &s->timer);
+	s->awaiting = AWAIT_NOTHING;
+	if (next == LEG_NEXT_PERSON)
+		metric_add(METRIC_CALLS_TO_PERSON, 1);
+	session_record_end(
+	    s, next == LEG_NEXT_PERSON ? "person" : session_result(s));
+	leg_end(s->leg, next, session_result(s));
+}
+
+/* ---- speaking */
+
+static void
+session_speak(struct session *s, const struct flow_action *a)
+{
+	const struct conf *conf = s->room->o.conf;
+	struct leg_collect c = {
+		.say = { .lang = s->lang, .files = a->prompts, .n = a->n }
+	};
+	size_t i;
+
+	for (i = 0; i < a->n; i++)
+		c.say.ms += prompt_ms(s->lang, a->prompts[i]);
+	s->leg_busy = true;
+	if (a->what != FLOW_DO_COLLECT) {
+		leg_say(s->leg, &c.say);
+		return;
+	}
+	c.max = a->max;
+	c.first_ms = (unsigned int)(conf->call_first_us / 1000);
+	c.next_ms = (unsigned int)(conf->call_next_us / 1000);
+	leg_collect(s->leg, &c);
+}
+
+/* A check or a hold under way goes on, but its result is of no interest. */
+static void
+session_stop_waiting(struct session *s)
+{
+	timer_stop(s->room->o.timers, &s->timer);
+	s->awaiting = AWAIT_NOTHING;
+	if (s->check != NULL)
+		verify_cancel(s->check);
+	if (s->job != NULL)
+		hold_cancel(s->job);
+	s->check = NULL;
+	s->job = NULL;
+}
+
+/* Something behind us failed, or took too long: to a person. */
+static void
+session_trouble(struct session *s)
+{
+	struct flow_event e = { .type = FLOW_EV_TROUBLE };
+
+	session_stop_waiting(s);
+	s->trouble = false;
+	session_step(s, &e);
+}
+
+static void
+session_too_long(void *ctx)
+{
+	struct session *s = ctx;
+
+	log_error("call", s->call_id,
+	    "event=back-end-too-slow step=%s hint=\"is the store's disk full "
+	    "or stuck?\"",
+	    flow_step_name(s->flow.step));
+	if (s->gone) { /* nobody is listening any more */
+		session_stop_waiting(s);
+		session_record_end(s, "unknown");
+		session_maybe_free(s);
+	} else if (!s->leg_busy)
+		session_trouble(s);
+	else {
+		s->trouble = s->late = true; /* acted on in on_said() */
+	}
+}
+
+/* ---- verification */
+
+static void
+session_give_verdict(struct session *s)
+{
+	struct flow_event e = { .type = FLOW_EV_VERDICT,
+		.verdict = s->verdict };
+
+	if (s->leg_busy || !s->padded || !s->judged)
+		return;
+	timer_stop(s->room->o.timers, &s->timer);
+	s->awaiting = AWAIT_NOTHING;
+	if (s->verdict == VERIFY_OK)
+		s->verified_us = timers_wall_us(s->room->o.timers);
+	session_step(s, &e);
+}
+
+static void
+session_padded(void *ctx)
+{
+	struct session *s = ctx;
+
+	s->padded = true;
+	timer_start(
+	    s->room->o.timers, &s->timer, BACKEND_US, session_too_long, s);
+	session_give_verdict(s);
+}
+
+static void
+session_judged(void *ctx, enum verify_verdict verdict, int64_t holder)
+{
+	struct session *s = ctx;
+
+	s->check = NULL;
+	s->judged = true;
+	s->verdict = verdict;
+	s->holder = holder;
+	log_info("call", s->call_id, "event=judged verdict=%s",
+	    verify_verdict_name(verdict));
+	session_give_verdict(s);
+}
+
+static void
+session_verify(struct session *s)
+{
+	s->awaiting = AWAIT_VERDICT;
+	s->padded = s->judged = false;
+	timer_start(s->room->o.timers, &s->timer, s->room->o.conf->call_pad_us,
+	    session_padded, s);
+	s->check = verify_start(s->room->o.verify, &s->flow.answers,
+	    s->number[0] == '\0' ? NULL : s->number,
+	    timers_wall_us(s->room->o.timers), session_judged, s);
+	flow_wipe(&s->flow);
+	if (s->check == NULL) {
+		s->judged = true;
+		s->verdict = VERIFY_TROUBLE;
+	}
+}
+
+/* ---- the certificates, and the hold */
+
+static void
+session_looked(void *ctx, bool ok, const struct store_cert *certs, size_t n)
+{
+	struct session *s = ctx;
+	struct flow_event e = { .type = FLOW_EV_LOOKED,
+		.certs = certs,
+		.n_certs = n,
+		.now_us = timers_wall_us(s->room->o.timers) };
+
+	s->job = NULL;
+	s->awaiting = AWAIT_NOTHING;
+	timer_stop(s->room->o.timers, &s->timer);
+	if (ok)
+		session_step(s, &e);
+	else
+		session_trouble(s);
+}
+
+static void
+session_give_answer(struct session *s)
+{
+	struct flow_event e = { .type = FLOW_EV_HELD, .held = &s->answer };
+
+	if (s->leg_busy || !s->answered)
+		return;
+	timer_stop(s->room->o.timers, &s->timer);
+	s->awaiting = AWAIT_NOTHING;
+	session_step(s, &e);
+}
+
+static void
+session_log_hold(const struct session *s)
+{
+	const struct hold_answer *a = &s->answer;
+	int64_t shown_us = a->visible ? a->visible_us - s->confirmed_us : -1;
+
+	log_info("call", s->call_id,
+	    "event=hold result=%s confirmed_to_stored_us=%lld "
+	    "confirmed_to_visible_us=%lld",
+	    hold_result_name(a->result),
+	    (long long)(a->stored_us == 0 ? -1
+					  : a->stored_us - s->confirmed_us),
+	    (long long)shown_us);
+}
+
+static void
+session_held(void *ctx, const struct hold_answer *answer)
+{
+	struct session *s = ctx;
+
+	s->job = NULL;
+	s->answered = true;
+	s->answer = *answer;
+	if (answer->result == HOLD_VISIBLE || answer->result == HOLD_ACCEPTED ||
+	    answer->result == HOLD_ALREADY)
+		metric_add(METRIC_CALLS_HELD, 1);
+	session_log_hold(s);
+	if (s->gone) {
+		s->awaiting = AWAIT_NOTHING;
+		session_record_end(s, session_result(s));
+		session_maybe_free(s);
+	} else
+		session_give_answer(s);
+}
+
+static void
+session_out_of_patience(void *ctx)
+{
+	struct session *s = ctx;
+	struct flow_action a = {
+		.what = FLOW_DO_SAY, .n = 1, .prompts = { "holding" }
+	};
+
+	timer_start(
+	    s->room->o.timers, &s->timer, BACKEND_US, session_too_long, s);
+	if (!s->gone && !s->leg_busy && !s->answered)
+		session_speak(s, &a);
+}
+
+static void
+session_hold(struct session *s)
+{
+	struct hold_request r = { .call_id = s->call_id,
+		.holder = s->holder,
+		.carriers = s->flow.carriers,
+		.lang = s->lang,
+		.reported_us = s->reported_us,
+		.verified_us = s->verified_us };
+
+	s->awaiting = AWAIT_HOLD;
+	s->answered = false;
+	s->confirmed_us = timers_wall_us(s->room->o.timers);
+	secret_random(r.random, sizeof(r.random));
+	timer_start(s->room->o.timers, &s->timer, PATIENCE_US,
+	    session_out_of_patience, s);
+	if ((s->job = hold_place(s->room->o.hold, &r, session_held, s)) == NULL)
+		session_trouble(s);
+}
+
+static void
+session_look(struct session *s)
+{
+	s->awaiting = AWAIT_LOOK;
+	timer_start(
+	    s->room->o.timers, &s->timer, BACKEND_US, session_too_long, s);
+	if ((s->job = hold_look(
+		 s->room->o.hold, s->holder, session_looked, s)) == NULL)
+		session_trouble(s);
+}
+
+/* ---- the conversation */
+
+static void
+session_perform(struct session *s, const struct flow_action *a)
+{
+	switch (a->what) {
+	case FLOW_DO_VERIFY:
+		session_verify(s);
+		session_speak(s, a);
+		break;
+	case FLOW_DO_SAY:
+	case FLOW_DO_COLLECT:
+		session_speak(s, a);
+		break;
+	case FLOW_DO_LOOK:
+		session_look(s);
+		break;
+	case FLOW_DO_HOLD:
+		session_hold(s);
+		break;
+	case FLOW_DO_PERSON:
+		session_end(s, LEG_NEXT_PERSON);
+		break;
+	case FLOW_DO_BYE:
+		session_end(s, LEG_NEXT_HANGUP);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+session_step(struct session *s, struct flow_event *e)
+{
+	struct flow_action a;
+
+	e->now_us = timers_wall_us(s->room->o.timers);
+	flow_next(&s->flow, e, &a);
+	log_debug("call", s->call_id, "event=step step=%s",
+	    flow_step_name(s->flow.step));
+	session_perform(s, &a);
+}
+
+/* Trouble leads to a person until a hold is submitted; from then on only its
+ * being late does. */
+static bool
+session_must_leave(const struct session *s)
+{
+	return s->trouble &&
+	    (s->flow.step < FLOW_HOLD ||
+		(s->late && s->awaiting == AWAIT_HOLD && !s->answered));
+}
+
+/* ---- what the leg reports */
+
+static const char *
+session_lang(const struct sessions *room, const struct leg_info *info)
+{
+	const struct conf *conf = room->o.conf;
+	size_t i;
+
+	for (i = 0; i < conf->n_lines; i++)
+		if (strcmp(conf->lines[i].dnis, info->dnis) == 0)
+			return conf->lines[i].lang;
+	for (i = 0; i < prompt_lang_count(); i++)
+		if (strcmp(prompt_lang(i), info->lang) == 0)
+			return prompt_lang(i);
+	return conf->call_lang;
+}
+
+static void
+session_reported(void *ctx, bool ok, int64_t reported_us)
+{
+	struct session *s = ctx;
+
+	s->report = NULL;
+	if (ok)
+		s->reported_us = reported_us;
+	else
+		s->trouble = true; /* acted on when the leg is idle */
+}
+
+static void
+on_ready(void *ctx, const struct leg_info *info)
+{
+	struct session *s = ctx;
+	struct sessions *room = s->room;
+
+	s->begun_us = s->reported_us = timers_wall_us(room->o.timers);
+	str_copy(s->call_id, sizeof(s->call_id), info->call_id);
+	if (info->number != NULL)
+		str_copy(s->number, sizeof(s->number), info->number);
+	s->lang = session_lang(room, info);
+	metric_add(METRIC_CALLS, 1);
+	log_info("call", s->call_id, "event=begun lang=%s", s->lang);
+	s->report = report_open(room->o.store, s->call_id, info->dnis, s->lang,
+	    s->begun_us, session_reported, s);
+	s->trouble = s->report == NULL;
+	s->leg_busy = true;
+	leg_answer(s->leg);
+}
+
+/* Before the caller is asked anything the greeting plays: time enough for the
+ * report to be stored. */
+static void
+on_answered(void *ctx)
+{
+	struct session *s = ctx;
+	struct flow_event e = { .type = FLOW_EV_BEGIN };
+
+	s->leg_busy = false;
+	session_step(s, &e);
+}
+
+static void
+on_said(void *ctx)
+{
+	struct session *s = ctx;
+	struct flow_event e = { .type = FLOW_EV_SAID };
+
+	s->leg_busy = false;
+	if (session_must_leave(s))
+		session_trouble(s);
+	else if (s->awaiting == AWAIT_VERDICT)
+		session_give_verdict(s);
+	else if (s->awaiting == AWAIT_HOLD)
+		session_give_answer(s);
+	else
+		session_step(s, &e);
+}
+
+static void
+on_collected(void *ctx, enum leg_collect_end end, const char *digits)
+{
+	struct session *s = ctx;
+	struct flow_event e = { .type = FLOW_EV_DIGITS,
+		.digits = digits,
+		.timeout = end != LEG_COLLECT_FULL };
+
+	s->leg_busy = false;
+	if (end == LEG_COLLECT_HANGUP) {
+		/* Only a confirmation still counts; see on_hung_up() too. */
+		if (s->flow.step != FLOW_CONFIRM || strcmp(digits, "1") != 0 ||
+		    s->trouble)
+			return;
+		s->leg_busy = true; /* nothing can be said any more */
+	}
+	if (session_must_leave(s))
+		session_trouble(s);
+	else
+		session_step(s, &e);
+}
+
+/* The caller is gone, or the gateway: what was confirmed goes on. */
+static void
+session_gone(struct session *s)
+{
+	struct flow_event e = { .type = FLOW_EV_HANGUP };
+	struct flow_action a;
+
+	s->gone = true;
+	if (s->awaiting != AWAIT_HOLD || s->answered)
+		session_stop_waiting(s);
+	flow_wipe(&s->flow);
+	if (s->call_id[0] == '\0')
+		return;
+	metric_add(METRIC_CALLS_HUNG_UP, 1);
+	if (s->awaiting != AWAIT_HOLD)
+		session_record_end(
+		    s, s->answered ? session_result(s) : "hung-up");
+	flow_next(&s->flow, &e, &a); /* nothing left to perform */
+}
+
+static void
+on_hung_up(void *ctx)
+{
+	struct session *s = ctx;
+
+	session_gone(s);
+	leg_end(s->leg, LEG_NEXT_HANGUP, session_result(s));
+}
+
+static void
+on_failed(void *ctx, const char *why)
+{
+	struct session *s = ctx;
+
+	log_warn("call", s->call_id[0] == '\0' ? NULL : s->call_id,
+	    "event=gateway-failed why=\"%s\"", why);
+	if (!s->gone)
+		session_gone(s);
+	leg_free(s->leg);
+	s->leg = NULL;
+	session_maybe_free(s);
+}
+
+static void
+on_ended(void *ctx)
+{
+	struct session *s = ctx;
+
+	leg_free(s->leg);
+	s->leg = NULL;
+	session_maybe_free(s);
+}
+
+const struct leg_events session_events = {
+	.ready = on_ready,
+	.answered = on_answered,
+	.said = on_said,
+	.collected = on_collected,
+	.hung_up = on_hung_up,
+	.failed = on_failed,
+	.ended = on_ended,
+};
+
+/* ---- all of them */
+
+struct sessions *
+sessions_new(const struct sessions_options *options)
+{
+	struct sessions *all;
+
+	if ((all = calloc(1, sizeof(*all))) == NULL)
+		return NULL;
+	all->o = *options;
+	return all;
+}
+
+void
+sessions_free(struct sessions *all)
+{
+	if (all == NULL)
+		return;
+	all->o.on_end = NULL;
+	while (all->first != NULL)
+		session_free(all->first);
+	free(all);
+}
+
+void *
+sessions_admit(void *ctx, struct leg *leg)
+{
+	struct sessions *all = ctx;
+	struct session *s;
+
+	if ((s = calloc(1, sizeof(*s))) == NULL)
+		return NULL;
+	s->room = all;
+	s->leg = leg;
+	s->lang = all->o.conf->call_lang;
+	flow_init(&s->flow);
+	s->next = all->first;
+	s->prev = &all->first;
+	if (s->next != NULL)
+		s->next->prev = &s->next;
+	all->first = s;
+	all->n++;
+	return s;
+}
+
+unsigned int
+sessions_count(const struct sessions *all)
+{
+	return all->n;
+}
+
+void
+sessions_hand_over(struct sessions *all)
+{
+	struct session *s, *next;
+
+	for (s = all->first; s != NULL; s = next) {
+		next = s->next;
+		if (s->leg == NULL || s->gone)
+			continue;
+		/* Mid-command there is no polite word: closing makes the
+		 * dialplan go on to the next server, or a person. */
+		session_gone(s);
+		leg_free(s->leg);
+		s->leg = NULL;
+		session_maybe_free(s);
+	}
+}

@@ -1,1 +1,338 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "flow/table.h"
+
+#define ASKED_MAX 2   /* presentations of one question, then a person */
+#define VERIFY_MAX 2  /* failed verifications, then a person */
+#define CLEARS_MAX 5  /* '*' for one question */
+#define BOTH_KINDS 3u /* 1 << STORE_SIGNATURE | 1 << STORE_AUTHENTICATION */
+
+void
+flow_init(struct flow *f)
+{
+	memset(f, 0, sizeof(*f));
+	f->step = FLOW_GREETING;
+}
+
+void
+flow_wipe(struct flow *f)
+{
+	secret_cleanse(&f->answers, sizeof(f->answers));
+}
+
+static void
+add(struct flow_action *a, const char *prompt)
+{
+	assert(a->n < FLOW_PROMPTS_MAX);
+	a->prompts[a->n++] = prompt;
+}
+
+/* The receipt number in groups of 3, 3 and 4. */
+static void
+add_receipt(struct flow_action *a, const char *receipt)
+{
+	static const char *const digits[] = { "digit-0", "digit-1", "digit-2",
+		"digit-3", "digit-4", "digit-5", "digit-6", "digit-7",
+		"digit-8", "digit-9" };
+	int i;
+
+	for (i = 0; receipt[i] != '\0'; i++) {
+		if (i == 3 || i == 6)
+			add(a, "pause");
+		add(a, digits[receipt[i] - '0']);
+	}
+}
+
+static const char *
+by_kind(unsigned int kinds, const char *both, const char *signature,
+    const char *authentication)
+{
+	if (kinds == BOTH_KINDS)
+		return both;
+	return kinds == 1u << STORE_SIGNATURE ? signature : authentication;
+}
+
+static void
+say_plan(const struct flow *f, struct flow_action *a)
+{
+	const struct status_plan *p = &f->plan;
+	unsigned int held = p->held & ~p->take;
+
+	add(a,
+	    by_kind(
+		p->take, "plan-both", "plan-signature", "plan-authentication"));
+	if (p->dead != 0)
+		add(a,
+		    by_kind(p->dead, "dead-both", "dead-signature",
+			"dead-authentication"));
+	if (held != 0)
+		add(a,
+		    by_kind(held, "held-both", "held-signature",
+			"held-authentication"));
+}
+
+static void
+say_receipt(struct flow *f, struct flow_action *a)
+{
+	const struct hold_answer *h = &f->held;
+
+	if (!f->told) {
+		add(a,
+		    h->result == HOLD_VISIBLE       ? "done-visible"
+			: h->result == HOLD_ALREADY ? "done-already"
+						    : "done-accepted");
+		if (h->result == HOLD_ALREADY && !h->visible)
+			add(a, "done-shortly");
+	}
+	if (h->receipt[0] != '\0') {
+		add(a, "receipt-is");
+		add_receipt(a, h->receipt);
+		add(a, "receipt-again");
+		add_receipt(a, h->receipt);
+	}
+	f->told = true;
+}
+
+static const char *
+why_nothing(const struct status_plan *p)
+{
+	if (p->expired && p->revoked)
+		return "nothing-valid";
+	return p->expired ? "nothing-expired"
+	    : p->revoked  ? "nothing-revoked"
+			  : "nothing-registered";
+}
+
+/* What a step says before its fixed prompts. */
+static void
+say_first(struct flow *f, struct flow_action *a)
+{
+	if (f->said_first != NULL)
+		add(a, f->said_first);
+	f->said_first = NULL;
+	switch (f->step) {
+	case FLOW_PLAN:
+		say_plan(f, a);
+		break;
+	case FLOW_RECEIPT:
+		say_receipt(f, a);
+		break;
+	case FLOW_NOTHING:
+		add(a, why_nothing(&f->plan));
+		break;
+	default:
+		break;
+	}
+}
+
+/* Say and do what the present step's row says. */
+static void
+perform(struct flow *f, struct flow_action *a)
+{
+	const struct flow_row *row = &flow_rows[f->step];
+	int i;
+
+	a->what = row->what;
+	a->max = row->max;
+	say_first(f, a);
+	for (i = 0; i < FLOW_ROW_PROMPTS && row->prompts[i] != NULL; i++)
+		add(a, row->prompts[i]);
+}
+
+static void
+enter_step(struct flow *f, enum flow_step step, struct flow_action *a)
+{
+	if (step == FLOW_END) {
+		a->what =
+		    f->step == FLOW_TO_PERSON ? FLOW_DO_PERSON : FLOW_DO_BYE;
+		f->step = FLOW_END;
+		return;
+	}
+	f->step = step;
+	f->failures = 0;
+	f->clears = 0;
+	perform(f, a);
+}
+
+static void
+leave(struct flow *f, enum flow_on on, struct flow_action *a)
+{
+	assert(on == FLOW_ON_SAID || flow_rows[f->step].to[on] != 0);
+	if (on == FLOW_ON_TROUBLE)
+		f->said_first = "sorry-trouble";
+	else if (on == FLOW_ON_NO)
+		f->said_first = "no-match";
+	enter_step(f, flow_rows[f->step].to[on], a);
+}
+
+/* The question again, or a person. */
+static void
+ask_again(struct flow *f, struct flow_action *a)
+{
+	const struct flow_row *row = &flow_rows[f->step];
+
+	if (row->again == NULL || ++f->failures >= ASKED_MAX) {
+		leave(f, FLOW_ON_GIVE_UP, a);
+		return;
+	}
+	f->said_first = row->again;
+	perform(f, a);
+}
+
+static enum flow_on
+key_out(const struct flow_row *row, const char *digits)
+{
+	static const struct {
+		const char *digits;
+		enum flow_on on;
+	} keys[] = { { "0", FLOW_ON_KEY_0 }, { "1", FLOW_ON_KEY_1 },
+		{ "2", FLOW_ON_KEY_2 }, { "3", FLOW_ON_KEY_3 } };
+	size_t i;
+
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (strcmp(keys[i].digits, digits) == 0 &&
+		    row->to[keys[i].on] != 0)
+			return keys[i].on;
+	return FLOW_ON_COUNT;
+}
+
+static void
+choose_carrier(struct flow *f, enum flow_on key)
+{
+	f->carriers = key == FLOW_ON_KEY_1 ? 1u << STORE_CARD
+	    : key == FLOW_ON_KEY_2         ? 1u << STORE_SMARTPHONE
+					   : STATUS_CARRIERS_ALL;
+	f->plan = f->plans[f->carriers];
+}
+
+static void
+on_digits(struct flow *f, const struct flow_event *e, struct flow_action *a)
+{
+	const struct flow_row *row = &flow_rows[f->step];
+	const char *star = strrchr(e->digits, '*');
+	const char *digits = star == NULL ? e->digits : star + 1;
+	bool nothing_typed = digits[0] == '\0' && (e->timeout || star != NULL);
+	enum flow_on key = FLOW_ON_COUNT;
+
+	if (row->accept == NULL || strcmp(digits, "0") == 0)
+		key = key_out(row, digits);
+	if (key != FLOW_ON_COUNT) {
+		if (f->step == FLOW_CARRIER)
+			choose_carrier(f, key);
+		leave(f, key, a);
+	} else if (row->accept != NULL && !nothing_typed &&
+	    row->accept(f, digits, e->now_us))
+		leave(f, FLOW_ON_ENTRY, a);
+	else if (star != NULL && f->clears++ < CLEARS_MAX)
+		perform(f, a); /* cleared: the question again, no failure */
+	else
+		ask_again(f, a);
+}
+
+static void
+on_verdict(struct flow *f, const struct flow_event *e, struct flow_action *a)
+{
+	flow_wipe(f);
+	switch (e->verdict) {
+	case VERIFY_OK:
+		leave(f, FLOW_ON_OK, a);
+		break;
+	case VERIFY_NO:
+		leave(f,
+		    ++f->verify_failures < VERIFY_MAX ? FLOW_ON_NO
+						      : FLOW_ON_NO_TWICE,
+		    a);
+		break;
+	case VERIFY_PERSON:
+		leave(f, FLOW_ON_PERSON, a);
+		break;
+	default:
+		leave(f, FLOW_ON_TROUBLE, a);
+	}
+}
+
+static void
+on_looked(struct flow *f, const struct flow_event *e, struct flow_action *a)
+{
+	unsigned int carriers;
+
+	for (carriers = 1; carriers <= STATUS_CARRIERS_ALL; carriers++)
+		f->plans[carriers] =
+		    status_plan(e->certs, e->n_certs, carriers, e->now_us);
+	f->plan = f->plans[STATUS_CARRIERS_ALL];
+	f->carriers = STATUS_CARRIERS_ALL;
+	if (f->plan.carriers == STATUS_CARRIERS_ALL)
+		leave(f, FLOW_ON_CHOOSE, a);
+	else if (f->plan.carriers != 0) {
+		f->carriers = f->plan.carriers;
+		f->plan = f->plans[f->carriers];
+		leave(f, FLOW_ON_READY, a);
+	} else
+		leave(f, f->plan.held != 0 ? FLOW_ON_HELD : FLOW_ON_NOTHING, a);
+}
+
+static void
+on_held(struct flow *f, const struct flow_event *e, struct flow_action *a)
+{
+	f->held = *e->held;
+	f->told = false;
+	if (f->hung_up)
+		enter_step(f, FLOW_END, a);
+	else if (f->held.result == HOLD_FAILED)
+		leave(f, FLOW_ON_TROUBLE, a);
+	else
+		leave(f,
+		    f->held.result == HOLD_NOTHING ? FLOW_ON_NOTHING
+						   : FLOW_ON_HELD,
+		    a);
+}
+
+/* A hang-up after the confirmation still holds; before it never does. */
+static void
+on_hangup(struct flow *f, struct flow_action *a)
+{
+	f->hung_up = true;
+	a->what = FLOW_DO_NOTHING;
+	if (flow_rows[f->step].to[FLOW_ON_HANGUP] == FLOW_END &&
+	    f->step != FLOW_END)
+		enter_step(f, FLOW_END, a);
+}
+
+void
+flow_next(
+    struct flow *f, const struct flow_event *event, struct flow_action *action)
+{
+	memset(action, 0, sizeof(*action));
+	action->what = FLOW_DO_NOTHING;
+	switch (event->type) {
+	case FLOW_EV_BEGIN:
+		perform(f, action);
+		break;
+	case FLOW_EV_SAID:
+		leave(f, FLOW_ON_SAID, action);
+		break;
+	case FLOW_EV_DIGITS:
+		on_digits(f, event, action);
+		break;
+	case FLOW_EV_VERDICT:
+		on_verdict(f, event, action);
+		break;
+	case FLOW_EV_LOOKED:
+		on_looked(f, event, action);
+		break;
+	case FLOW_EV_HELD:
+		on_held(f, event, action);
+		break;
+	case FLOW_EV_HANGUP:
+		on_hangup(f, action);
+		break;
+	case FLOW_EV_TROUBLE:
+		leave(f, FLOW_ON_TROUBLE, action);
+		break;
+	default:
+		assert(!"an event that is none");
+	}
+}

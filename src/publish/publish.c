@@ -1,1 +1,236 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "base/timer.h"
+#include "publish/publish.h"
+
+#define PARK_US (30 * CLOCK_S_US)       /* a row that contradicts the cache */
+#define STORE_RETRY_US (CLOCK_S_US / 2) /* the store refused a request */
+
+enum state {
+	STATE_IDLE,    /* for a kick, or the poll timer */
+	STATE_TAKING,  /* for a page of the outbox */
+	STATE_LINK,    /* for the link: a page is in hand */
+	STATE_PUSHING, /* for the cache's answers */
+	STATE_ACKING   /* for the store to commit them */
+};
+
+struct publish {
+	struct publish_options o;
+	enum state state;
+	bool again; /* kicked meanwhile */
+	struct timer timer;
+	struct store_outbox_take take;
+	struct store_outbox_ack ack;
+};
+
+static const char *const outcome_names[] = {
+	[PUBLISH_SHOWN] = "shown",
+	[PUBLISH_REPAIRED] = "repaired",
+	[PUBLISH_CONFLICT] = "conflict",
+	[PUBLISH_REFUSED] = "refused",
+	[PUBLISH_ODD] = "odd",
+};
+_Static_assert(
+    sizeof(outcome_names) / sizeof(outcome_names[0]) == PUBLISH_OUTCOME_COUNT,
+    "every publish_outcome needs a name");
+
+static void publish_take(struct publish *p);
+static void publish_push(struct publish *p);
+static void publish_submit_ack(void *ctx);
+
+const char *
+publish_outcome_name(enum publish_outcome outcome)
+{
+	return outcome_names[outcome];
+}
+
+static void
+publish_poll(void *ctx)
+{
+	publish_kick(ctx);
+}
+
+static void
+enter_idle(struct publish *p, int64_t wait_us)
+{
+	p->state = STATE_IDLE;
+	if (p->again)
+		publish_take(p);
+	else
+		timer_start(p->o.timers, &p->timer, wait_us, publish_poll, p);
+}
+
+struct publish *
+publish_new(const struct publish_options *options)
+{
+	struct publish *p;
+
+	if ((p = calloc(1, sizeof(*p))) == NULL)
+		return NULL;
+	p->o = *options;
+	timer_start(p->o.timers, &p->timer, 0, publish_poll, p);
+	return p;
+}
+
+void
+publish_free(struct publish *p)
+{
+	if (p == NULL)
+		return;
+	timer_stop(p->o.timers, &p->timer);
+	free(p);
+}
+
+void
+publish_kick(struct publish *p)
+{
+	p->again = true;
+	if (p->state == STATE_IDLE)
+		publish_take(p);
+}
+
+void
+publish_link_up(struct publish *p)
+{
+	if (p->state == STATE_LINK)
+		publish_push(p);
+}
+
+static void
+publish_taken(struct store_req *req)
+{
+	struct publish *p = req->ctx;
+
+	assert(p->state == STATE_TAKING);
+	if (req->err.code != ERR_NONE) {
+		log_error("publish", NULL, "event=take-failed error=\"%s\"",
+		    req->err.text);
+		p->again = false;
+		enter_idle(p, STORE_RETRY_US);
+	} else if (p->take.n == 0)
+		enter_idle(p, p->o.poll_us);
+	else
+		publish_push(p);
+}
+
+static void
+publish_take(struct publish *p)
+{
+	assert(p->state == STATE_IDLE);
+	timer_stop(p->o.timers, &p->timer);
+	p->again = false;
+	p->state = STATE_TAKING;
+	memset(&p->take.req, 0, sizeof(p->take.req));
+	p->take.after_seq = 0;
+	p->take.now_us = timers_wall_us(p->o.timers);
+	p->take.req.done = publish_taken;
+	p->take.req.ctx = p;
+	store_outbox_take(p->o.store, &p->take);
+}
+
+static void
+publish_push(struct publish *p)
+{
+	p->state = STATE_PUSHING;
+	if (p->o.push(p->o.ctx, p->take.rows, p->take.n) == -1)
+		p->state = STATE_LINK;
+}
+
+static void
+publish_acked(struct store_req *req)
+{
+	struct publish *p = req->ctx;
+	size_t i;
+
+	assert(p->state == STATE_ACKING);
+	if (req->err.code != ERR_NONE) {
+		/* Also when nobody knows whether it was committed: an
+		 * acknowledgement may be repeated. */
+		log_error("publish", NULL, "event=ack-failed error=\"%s\"",
+		    req->err.text);
+		timer_start(p->o.timers, &p->timer, STORE_RETRY_US,
+		    publish_submit_ack, p);
+		return;
+	}
+	p->again = true; /* there may be more than a page */
+	p->state = STATE_IDLE;
+	for (i = 0; i < p->ack.n_visible; i++)
+		if (p->o.on_visible != NULL)
+			p->o.on_visible(
+			    p->o.ctx, p->ack.visible[i], p->ack.visible_us[i]);
+	if (p->state == STATE_IDLE)
+		publish_take(p);
+}
+
+static void
+publish_submit_ack(void *ctx)
+{
+	struct publish *p = ctx;
+
+	memset(&p->ack.req, 0, sizeof(p->ack.req));
+	p->ack.req.done = publish_acked;
+	p->ack.req.ctx = p;
+	store_outbox_ack(p->o.store, &p->ack);
+}
+
+/* Is the row settled, or must it wait?  Counts and says what is wrong. */
+static bool
+outcome_settles(
+    const struct store_outbox_row *row, enum publish_outcome outcome)
+{
+	switch (outcome) {
+	case PUBLISH_REPAIRED:
+		metric_add(METRIC_PUBLISH_REPAIRED, 1);
+		log_warn("publish", NULL,
+		    "event=repaired issuer=%s serial=%s hint=\"something else "
+		    "writes into the revocation cache\"",
+		    row->issuer, row->serial);
+		/* FALLTHROUGH */
+	case PUBLISH_SHOWN:
+		metric_add(METRIC_PUBLISH_VISIBLE, 1);
+		return true;
+	case PUBLISH_ODD:
+		metric_add(METRIC_PUBLISH_ODD_REPLY, 1);
+		break;
+	default:
+		metric_add(METRIC_PUBLISH_CONFLICT, 1);
+	}
+	log_error("publish", NULL,
+	    "event=not-published outcome=%s issuer=%s serial=%s "
+	    "generation=%lld hint=\"compare the record in the cache with "
+	    "holdline cert status\"",
+	    outcome_names[outcome], row->issuer, row->serial,
+	    (long long)row->generation);
+	return false;
+}
+
+void
+publish_settled(struct publish *p, const enum publish_outcome *outcomes)
+{
+	int64_t now_us = timers_wall_us(p->o.timers);
+	size_t i;
+
+	assert(p->state == STATE_PUSHING);
+	if (outcomes == NULL) {
+		p->state = STATE_LINK;
+		return;
+	}
+	p->state = STATE_ACKING;
+	p->ack.n = p->take.n;
+	p->ack.now_us = now_us;
+	for (i = 0; i < p->take.n; i++) {
+		p->ack.seqs[i] = p->take.rows[i].seq;
+		p->ack.holds[i] = p->take.rows[i].hold_id;
+		p->ack.park_us[i] =
+		    outcome_settles(&p->take.rows[i], outcomes[i])
+		    ? 0
+		    : now_us + PARK_US;
+	}
+	publish_submit_ack(p);
+}

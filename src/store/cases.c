@@ -1,1 +1,114 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "store/cases.h"
+#include "shared.h"
+
+#define CASE_COLUMNS \
+	"k.id, k.receipt, k.municipality, k.status, k.created_us, h.id, " \
+	"h.call_id, h.lang, h.reported_us, h.verified_us, h.stored_us, " \
+	"h.visible_us"
+#define CASE_TABLES " FROM cases AS k JOIN holds AS h ON h.id = k.hold"
+
+static void
+case_read(struct db_query *q, struct store_case *k)
+{
+	k->id = db_get_int(q);
+	db_get_text(q, k->receipt, sizeof(k->receipt));
+	db_get_text(q, k->municipality, sizeof(k->municipality));
+	db_get_text(q, k->status, sizeof(k->status));
+	k->created_us = db_get_int(q);
+	k->hold_id = db_get_int(q);
+	db_get_text(q, k->call_id, sizeof(k->call_id));
+	db_get_text(q, k->lang, sizeof(k->lang));
+	k->reported_us = db_get_int(q);
+	k->verified_us = db_get_int(q);
+	k->stored_us = db_get_int(q);
+	k->visible_us = db_get_int(q);
+}
+
+static struct db_query *
+list_query(struct store_db *db, const struct store_case_list *r)
+{
+	struct db_query *q;
+
+	if (r->municipality[0] == '\0')
+		q = db_query(db,
+		    "SELECT " CASE_COLUMNS CASE_TABLES
+		    " WHERE k.id < $1 ORDER BY k.id DESC LIMIT $2");
+	else
+		q = db_query(db,
+		    "SELECT " CASE_COLUMNS CASE_TABLES
+		    " WHERE k.id < $1 AND k.municipality = $2"
+		    " ORDER BY k.id DESC LIMIT $3");
+	db_bind_int(q, r->before_id != 0 ? r->before_id : INT64_MAX);
+	if (r->municipality[0] != '\0')
+		db_bind_text(q, r->municipality);
+	db_bind_int(q, STORE_CASE_PAGE);
+	return q;
+}
+
+static int
+list_run(struct store_db *db, struct store_req *req, struct err *err)
+{
+	struct store_case_list *r = (struct store_case_list *)req;
+	struct db_query *q = list_query(db, r);
+	int rc;
+
+	r->n = 0;
+	while ((rc = db_step(q, err)) == 1)
+		case_read(q, &r->cases[r->n++]);
+	return rc;
+}
+
+void
+store_case_list(struct store *s, struct store_case_list *r)
+{
+	store_submit(s, &r->req, list_run, false);
+}
+
+static int
+show_certs(struct store_db *db, struct store_case_show *r, struct err *err)
+{
+	struct db_query *q;
+	int rc;
+
+	q = db_query(db,
+	    "SELECT " CERT_COLUMNS " FROM hold_certs AS t"
+	    " JOIN certificates AS c ON c.id = t.cert WHERE t.hold = $1"
+	    " ORDER BY c.kind, c.carrier, c.not_before DESC, c.id DESC");
+	db_bind_int(q, r->found.hold_id);
+	r->n = 0;
+	while (r->n < STORE_CERTS_MAX && (rc = db_step(q, err)) != 0) {
+		if (rc == -1)
+			return -1;
+		cert_read(q, &r->certs[r->n++]);
+	}
+	return 0;
+}
+
+static int
+show_run(struct store_db *db, struct store_req *req, struct err *err)
+{
+	struct store_case_show *r = (struct store_case_show *)req;
+	struct db_query *q;
+	int rc;
+
+	q = db_query(db,
+	    "SELECT " CASE_COLUMNS ", p.key_version, p.contact" CASE_TABLES
+	    " JOIN holders AS p ON p.id = h.holder WHERE k.receipt = $1");
+	db_bind_text(q, r->receipt);
+	if ((rc = db_step(q, err)) == 0)
+		return err_set(err, ERR_NOTFOUND,
+		    "no case has the receipt number %s", r->receipt);
+	if (rc == -1)
+		return -1;
+	case_read(q, &r->found);
+	r->key_version = (uint32_t)db_get_int(q);
+	r->contact_len = db_get_blob(q, r->contact, sizeof(r->contact));
+	return show_certs(db, r, err);
+}
+
+void
+store_case_show(struct store *s, struct store_case_show *r)
+{
+	store_submit(s, &r->req, show_run, false);
+}

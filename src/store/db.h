@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * db.h -- the database as the intents of this room see it.
+ *
+ * The only header between an intent and an engine: transactions, prepared
+ * statements, parameters, columns.  SQL stands in the intents, as literals
+ * with $1, $2, ... in order of first use, so that another engine can take
+ * most of it as it is.  Inside a room's run() a transaction is always open.
+ * Store thread only, apart from db_open() and db_close().
+ */
+#ifndef STORE_DB_H
+#define STORE_DB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/store.h"
+
+struct db_query; /* opaque: a prepared statement, kept by the database */
+
+/* ---- submitting (store.c) */
+
+/* Queue `req` for run().  `writes` = false promises that run() only reads. */
+void store_submit(struct store *s, struct store_req *req,
+    int (*run)(struct store_db *db, struct store_req *req, struct err *err),
+    bool writes);
+
+/* ---- the schema (migrate.c) */
+
+/* Bring the schema up to date under a lock; ERR_REFUSED when it is newer. */
+int migrate(struct store_db *db, struct err *err);
+
+/* ---- opening (sqlite.c) */
+
+/* Open or create options->path and assert how it is set up; the schema is not
+ * looked at.  Owned (db_close); NULL with *err. */
+struct store_db *db_open(const struct store_options *options, struct err *err);
+
+/* Close; a transaction still open is undone.  NULL is a no-op. */
+void db_close(struct store_db *db);
+
+/* The instant that stamps "stored" times. */
+int64_t db_now_us(struct store_db *db);
+
+/* Numbered schema version; 0 = empty. */
+int db_version(struct store_db *db, int64_t *version, struct err *err);
+
+/* Inside a db_begin_exclusive() transaction: run `sql` (several statements)
+ * and set the version. */
+int db_upgrade(
+    struct store_db *db, const char *sql, int64_t version, struct err *err);
+
+/* ---- transactions (sqlite.c) */
+
+/* Begin; with `write` the write lock is taken at once, so that everything
+ * read later is still true at the commit. */
+int db_begin(struct store_db *db, bool write, struct err *err);
+
+/* Begin with nobody else in the database. */
+int db_begin_exclusive(struct store_db *db, struct err *err);
+
+/* Commit, with a sync to disk.  ERR_STORE: surely undone.  ERR_UNSURE: nobody
+ * knows.  The transaction is over either way. */
+int db_commit(struct store_db *db, struct err *err);
+
+/* Undo everything.  Nothing happens when the engine has done so already. */
+void db_rollback(struct store_db *db);
+
+/* Is a transaction open?  Some faults (a full disk) make the engine undo all
+ * of it by itself. */
+bool db_in_transaction(struct store_db *db);
+
+/* Open a savepoint, so that one request can be undone alone. */
+int db_save(struct store_db *db, struct err *err);
+
+/* Close the savepoint: keep what was written since, or undo it. */
+int db_save_end(struct store_db *db, bool keep, struct err *err);
+
+/* ---- statements (sqlite.c) */
+
+/*
+ * The statement for `sql`, reset, its first parameter next.  Prepared once:
+ * `sql` must be a literal, its address is the key.  Never NULL; what is wrong
+ * with it is told by db_step().  Text and bytes are borrowed until the last
+ * db_step().  Borrowed until the next db_query() of the same literal.
+ */
+struct db_query *db_query(struct store_db *db, const char *sql);
+
+/* Set the next parameter. */
+void db_bind_int(struct db_query *q, int64_t value);
+void db_bind_text(struct db_query *q, const char *text);
+void db_bind_blob(struct db_query *q, const void *bytes, size_t len);
+void db_bind_null(struct db_query *q);
+
+/* The next row: 1 = there is one, 0 = no more, -1 = *err says why. */
+int db_step(struct db_query *q, struct err *err);
+
+/* Run a statement that gives no rows. */
+int db_run(struct db_query *q, struct err *err);
+
+/* The next column of the row; NULL reads as 0, "" or no bytes. */
+int64_t db_get_int(struct db_query *q);
+/* Cut to size - 1 bytes. */
+void db_get_text(struct db_query *q, char *out, size_t size);
+/* At most `size` bytes; returns how many. */
+size_t db_get_blob(struct db_query *q, void *out, size_t size);
+
+/* How many rows the last db_run() wrote. */
+int64_t db_changes(struct store_db *db);
+
+/* The id of the row that the last INSERT made. */
+int64_t db_last_id(struct store_db *db);
+
+#endif

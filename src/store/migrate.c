@@ -1,1 +1,159 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+
+#include "db.h"
+
+/*
+ * Forward only: a migration that was released is never edited, a change is a
+ * new one at the end.  Nothing is ever deleted but outbox rows and attempts.
+ * No column holds a readable birth date, name, address or telephone number.
+ */
+static const char *const migrations[] = {
+	/* 1: holders and their certificates, holds and cases, the outbox, the
+	 * audit chain, calls, attempts */
+	"CREATE TABLE holders ("
+	"	id INTEGER PRIMARY KEY,"
+	"	ref BLOB NOT NULL UNIQUE," /* MAC of the registry's reference */
+	"	tag BLOB NOT NULL,"        /* MAC of birth date, postal code */
+	"	key_version INTEGER NOT NULL,"
+	"	municipality TEXT NOT NULL,"
+	"	pin BLOB,"    /* stretched MAC */
+	"	contact BLOB" /* sealed */
+	") STRICT;"
+	"CREATE INDEX holders_tag ON holders (tag);"
+	"CREATE TABLE phones ("
+	"	holder INTEGER NOT NULL REFERENCES holders (id),"
+	"	place INTEGER NOT NULL,"
+	"	mac BLOB NOT NULL,"
+	"	PRIMARY KEY (holder, place)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE certificates ("
+	"	id INTEGER PRIMARY KEY,"
+	"	holder INTEGER NOT NULL REFERENCES holders (id),"
+	"	carrier INTEGER NOT NULL CHECK (carrier BETWEEN 0 AND 1),"
+	"	kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 1),"
+	"	issuer TEXT NOT NULL,"
+	"	serial TEXT NOT NULL,"
+	"	not_before INTEGER NOT NULL," /* Japanese days */
+	"	not_after INTEGER NOT NULL,"
+	"	status INTEGER NOT NULL CHECK (status BETWEEN 0 AND 2),"
+	"	generation INTEGER NOT NULL,"
+	"	reason INTEGER NOT NULL,"
+	"	status_us INTEGER NOT NULL,"
+	"	visible_us INTEGER NOT NULL," /* of this generation; 0 = no */
+	"	UNIQUE (serial, issuer)"
+	") STRICT;"
+	"CREATE INDEX certificates_holder ON certificates (holder);"
+	"CREATE TABLE holds ("
+	"	id INTEGER PRIMARY KEY,"
+	"	call_id TEXT NOT NULL UNIQUE," /* one call, one hold */
+	"	holder INTEGER NOT NULL REFERENCES holders (id),"
+	"	lang TEXT NOT NULL,"
+	"	reported_us INTEGER NOT NULL,"
+	"	verified_us INTEGER NOT NULL,"
+	"	stored_us INTEGER NOT NULL,"
+	"	visible_us INTEGER NOT NULL" /* 0 = not yet */
+	") STRICT;"
+	"CREATE INDEX holds_holder ON holds (holder);"
+	"CREATE TABLE hold_certs ("
+	"	hold INTEGER NOT NULL REFERENCES holds (id),"
+	"	cert INTEGER NOT NULL REFERENCES certificates (id),"
+	"	generation INTEGER NOT NULL," /* that the hold gave it */
+	"	PRIMARY KEY (hold, cert)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE cases ("
+	"	id INTEGER PRIMARY KEY,"
+	"	receipt TEXT NOT NULL UNIQUE,"
+	"	hold INTEGER NOT NULL UNIQUE REFERENCES holds (id),"
+	"	municipality TEXT NOT NULL,"
+	"	status TEXT NOT NULL,"
+	"	created_us INTEGER NOT NULL"
+	") STRICT;"
+	"CREATE INDEX cases_municipality ON cases (municipality, id);"
+	"CREATE TABLE case_events ("
+	"	case_id INTEGER NOT NULL REFERENCES cases (id),"
+	"	nr INTEGER NOT NULL," /* 1, 2, ... of this case */
+	"	at_us INTEGER NOT NULL,"
+	"	what TEXT NOT NULL,"
+	"	PRIMARY KEY (case_id, nr)"
+	") STRICT, WITHOUT ROWID;"
+	/* AUTOINCREMENT: a number that left the outbox never comes back */
+	"CREATE TABLE outbox ("
+	"	seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"	hold INTEGER REFERENCES holds (id)," /* NULL = the registry */
+	"	cert INTEGER NOT NULL REFERENCES certificates (id),"
+	"	generation INTEGER NOT NULL,"
+	"	status INTEGER NOT NULL,"
+	"	reason INTEGER NOT NULL,"
+	"	status_us INTEGER NOT NULL,"
+	"	park_us INTEGER NOT NULL" /* left alone until then; 0 = not */
+	") STRICT;"
+	"CREATE INDEX outbox_hold ON outbox (hold);"
+	"CREATE TABLE audit ("
+	"	seq INTEGER PRIMARY KEY," /* 1, 2, ... without a gap */
+	"	at_us INTEGER NOT NULL,"
+	"	text TEXT NOT NULL,"
+	"	hash BLOB NOT NULL"
+	") STRICT;"
+	"CREATE TABLE calls ("
+	"	call_id TEXT PRIMARY KEY,"
+	"	dnis TEXT NOT NULL,"
+	"	lang TEXT NOT NULL,"
+	"	begun_us INTEGER," /* NULL = only its end is known */
+	"	outcome TEXT,"
+	"	ended_us INTEGER"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE attempts ("
+	"	key BLOB PRIMARY KEY,"
+	"	since_us INTEGER NOT NULL,"
+	"	n INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX attempts_since ON attempts (since_us);",
+};
+
+#define NEWEST ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))
+
+static int
+check_version(struct store_db *db, int64_t *version, struct err *err)
+{
+	if (db_version(db, version, err) == -1)
+		return -1;
+	if (*version > NEWEST)
+		return err_set(err, ERR_REFUSED,
+		    "the store was made by a newer holdline (schema %" PRId64
+		    ", this one knows %" PRId64 "); upgrade this program",
+		    *version, NEWEST);
+	return 0;
+}
+
+/* Under the lock: another process may have been faster. */
+static int
+run_missing(struct store_db *db, struct err *err)
+{
+	int64_t version;
+
+	if (check_version(db, &version, err) == -1)
+		return -1;
+	for (; version < NEWEST; version++)
+		if (db_upgrade(db, migrations[version], version + 1, err) == -1)
+			return -1;
+	return 0;
+}
+
+int
+migrate(struct store_db *db, struct err *err)
+{
+	int64_t version;
+
+	if (check_version(db, &version, err) == -1)
+		return -1;
+	if (version == NEWEST)
+		return 0;
+	if (db_begin_exclusive(db, err) == -1)
+		return -1;
+	if (run_missing(db, err) == -1) {
+		db_rollback(db);
+		return err_add(err, "upgrading the store's schema");
+	}
+	return db_commit(db, err);
+}

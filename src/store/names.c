@@ -1,1 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "store/store.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static const char *const status_names[] = {
+	[STORE_GOOD] = "good",
+	[STORE_HELD] = "hold",
+	[STORE_REVOKED] = "revoked",
+};
+_Static_assert(COUNT(status_names) == STORE_STATUS_COUNT,
+    "every store_status needs a name");
+
+static const char *const kind_names[] = {
+	[STORE_SIGNATURE] = "signature",
+	[STORE_AUTHENTICATION] = "authentication",
+};
+_Static_assert(
+    COUNT(kind_names) == STORE_KIND_COUNT, "every store_kind needs a name");
+
+static const char *const carrier_names[] = {
+	[STORE_CARD] = "card",
+	[STORE_SMARTPHONE] = "smartphone",
+};
+_Static_assert(COUNT(carrier_names) == STORE_CARRIER_COUNT,
+    "every store_carrier needs a name");
+
+const char *
+store_status_name(enum store_status status)
+{
+	return status_names[status];
+}
+
+const char *
+store_kind_name(enum store_kind kind)
+{
+	return kind_names[kind];
+}
+
+const char *
+store_carrier_name(enum store_carrier carrier)
+{
+	return carrier_names[carrier];
+}

@@ -1,1 +1,358 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The SQLite engine: opening and asserting, transactions, what faults mean.
+ * sqlite_query.c has the statements.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "sqlite.h"
+
+#define APPLICATION_ID 0x686f6c64 /* "hold" */
+#define BUSY_MS 5000
+#define BUSY_STEP_MS 20
+
+/* What an operator should do, by SQLite's primary result code. */
+static const struct {
+	int rc;
+	const char *text;
+} faults[] = {
+	{ SQLITE_BUSY,
+	    "another process has kept it locked for 5 s; find it with "
+	    "fuser(1), and end it if it hangs" },
+	{ SQLITE_FULL, "the disk is full; free some space" },
+	{ SQLITE_IOERR, "the disk failed; look at the kernel's log" },
+	{ SQLITE_READONLY,
+	    "it cannot be written; let this user write the file and its "
+	    "folder" },
+	{ SQLITE_PERM,
+	    "access is denied; let this user read and write the file" },
+	{ SQLITE_CORRUPT, "it is damaged; restore the last good copy" },
+	{ SQLITE_NOTADB,
+	    "the file is not a database; move it away or name another one" },
+	{ SQLITE_CANTOPEN,
+	    "it cannot be opened; let this user read and write the file and "
+	    "its folder" },
+	{ SQLITE_NOMEM, "out of memory" },
+};
+
+int
+sqlite_fault(struct store_db *db, int rc, struct err *err)
+{
+	const char *detail = sqlite3_errmsg(db->sqlite);
+	size_t i;
+
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		if (faults[i].rc == (rc & 0xff))
+			return err_set(err, ERR_STORE,
+			    "store %s: %s (SQLite %d: %s)", db->path,
+			    faults[i].text, rc, detail);
+	return err_set(
+	    err, ERR_STORE, "store %s: SQLite %d: %s", db->path, rc, detail);
+}
+
+/* ---- opening */
+
+/*
+ * Create a missing file for ourselves alone; SQLite gives its companions the
+ * same mode.  An existing file is left untouched: closing a descriptor of a
+ * database that this process has open would drop its locks.
+ */
+static int
+file_prepare(const char *path, struct err *err)
+{
+	struct stat st;
+	int fd;
+
+	if (path == NULL || *path == '\0')
+		return err_set(err, ERR_REFUSED,
+		    "no file is named; give the store a path");
+	if (stat(path, &st) == 0)
+		return S_ISREG(st.st_mode)
+		    ? 0
+		    : err_set(err, ERR_REFUSED,
+			  "store %s: this is not a file; name a file, such as "
+			  "%s/holdline.db",
+			  path, path);
+	if (errno == ENOENT) {
+		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd != -1) {
+			close(fd);
+			return 0;
+		}
+	}
+	if (errno == EEXIST)
+		return 0;
+	if (errno == ENOENT || errno == ENOTDIR)
+		return err_set(err, ERR_IO,
+		    "store %s: its folder does not exist; make it first", path);
+	return err_set(err, ERR_IO,
+	    "store %s: cannot be made: %s; let this user write its folder",
+	    path, strerror(errno));
+}
+
+/* The first column of the first row of a statement that is run once. */
+static int
+one_int(struct store_db *db, const char *sql, int64_t *value, struct err *err)
+{
+	sqlite3_stmt *stmt;
+	int rc;
+
+	rc = sqlite3_prepare_v2(db->sqlite, sql, -1, &stmt, NULL);
+	if (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
+		*value = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_ROW ? 0 : sqlite_fault(db, rc, err);
+}
+
+static int
+exec(struct store_db *db, const char *sql, struct err *err)
+{
+	int rc = sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL);
+
+	return rc == SQLITE_OK ? 0 : sqlite_fault(db, rc, err);
+}
+
+/* Ours, or empty; looked at in one transaction, because another process may
+ * be making the schema at this moment. */
+static int
+check_owner(struct store_db *db, struct err *err)
+{
+	int64_t id, tables;
+	int rc;
+
+	if (exec(db, "BEGIN", err) == -1)
+		return -1;
+	rc = one_int(db, "SELECT count(*) FROM sqlite_schema", &tables, err);
+	if (rc == 0)
+		rc = one_int(db, "PRAGMA application_id", &id, err);
+	db_rollback(db);
+	if (rc == -1)
+		return -1;
+	if (id == APPLICATION_ID || (id == 0 && tables == 0))
+		return 0;
+	return err_set(err, ERR_REFUSED,
+	    "store %s: this database belongs to another application "
+	    "(application id %lld); name another file",
+	    db->path, (long long)id);
+}
+
+/* Two processes that do this at once to a new file block each other without
+ * SQLite's own waiting, so wait here. */
+static int
+set_wal(struct store_db *db, struct err *err)
+{
+	sqlite3_stmt *stmt;
+	bool wal = false;
+	int rc, waited;
+
+	for (waited = 0;; waited += BUSY_STEP_MS) {
+		rc = sqlite3_prepare_v2(
+		    db->sqlite, "PRAGMA journal_mode = WAL", -1, &stmt, NULL);
+		if (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
+			wal = strcmp((const char *)sqlite3_column_text(stmt, 0),
+				  "wal") == 0;
+		sqlite3_finalize(stmt);
+		if ((rc & 0xff) != SQLITE_BUSY || waited >= BUSY_MS)
+			break;
+		sqlite3_sleep(BUSY_STEP_MS);
+	}
+	if (rc != SQLITE_ROW)
+		return sqlite_fault(db, rc, err);
+	if (!wal)
+		return err_set(err, ERR_REFUSED,
+		    "store %s: its file system cannot keep a write-ahead log; "
+		    "put it on a local disk",
+		    db->path);
+	return 0;
+}
+
+/* Without these a power cut could take back what a caller was told. */
+static int
+assert_durable(struct store_db *db, struct err *err)
+{
+	int64_t synchronous, keys;
+
+	if (exec(db,
+		"PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+		"PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
+		"PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536",
+		err) == -1 ||
+	    set_wal(db, err) == -1 ||
+	    one_int(db, "PRAGMA synchronous", &synchronous, err) == -1 ||
+	    one_int(db, "PRAGMA foreign_keys", &keys, err) == -1)
+		return -1;
+	if (synchronous == 2 && keys == 1)
+		return 0;
+	return err_set(err, ERR_REFUSED,
+	    "store %s: this SQLite library does not do synchronous=FULL and "
+	    "foreign keys; install another one",
+	    db->path);
+}
+
+static int
+open_file(struct store_db *db, struct err *err)
+{
+	int rc;
+
+	if (file_prepare(db->path, err) == -1)
+		return -1;
+	rc = sqlite3_open_v2(db->path, &db->sqlite,
+	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+	    NULL);
+	if (rc != SQLITE_OK)
+		return sqlite_fault(db, rc, err);
+	if (sqlite3_db_readonly(db->sqlite, "main") == 1)
+		return sqlite_fault(db, SQLITE_READONLY, err);
+	sqlite3_busy_timeout(db->sqlite, BUSY_MS);
+	if (check_owner(db, err) == -1)
+		return -1;
+	return assert_durable(db, err);
+}
+
+struct store_db *
+db_open(const struct store_options *options, struct err *err)
+{
+	struct store_db *db;
+
+	if ((db = calloc(1, sizeof(*db))) == NULL ||
+	    (db->path = strdup(options->path ? options->path : "")) == NULL) {
+		free(db);
+		err_set(err, ERR_NOMEM, "out of memory");
+		return NULL;
+	}
+	db->wall_us = options->wall_us;
+	db->wall_ctx = options->wall_ctx;
+	if (open_file(db, err) == -1) {
+		db_close(db);
+		return NULL;
+	}
+	return db;
+}
+
+void
+db_close(struct store_db *db)
+{
+	if (db == NULL)
+		return;
+	sqlite_forget(db);
+	sqlite3_close(db->sqlite);
+	free(db->path);
+	free(db);
+}
+
+int64_t
+db_now_us(struct store_db *db)
+{
+	return db->wall_us != NULL ? db->wall_us(db->wall_ctx)
+				   : clock_wall_us();
+}
+
+int
+db_version(struct store_db *db, int64_t *version, struct err *err)
+{
+	return one_int(db, "PRAGMA user_version", version, err);
+}
+
+int
+db_upgrade(
+    struct store_db *db, const char *sql, int64_t version, struct err *err)
+{
+	char mark[96];
+
+	sqlite3_snprintf(sizeof(mark), mark,
+	    "PRAGMA application_id = %d; PRAGMA user_version = %lld",
+	    APPLICATION_ID, (long long)version);
+	if (exec(db, sql, err) == -1 || exec(db, mark, err) == -1)
+		return -1;
+	return 0;
+}
+
+/* ---- transactions */
+
+int
+db_begin(struct store_db *db, bool write, struct err *err)
+{
+	assert(!db_in_transaction(db));
+	db->writing = write;
+	return db_run(
+	    db_query(db, write ? "BEGIN IMMEDIATE" : "BEGIN DEFERRED"), err);
+}
+
+int
+db_begin_exclusive(struct store_db *db, struct err *err)
+{
+	db->writing = true;
+	return exec(db, "BEGIN EXCLUSIVE", err);
+}
+
+/*
+ * Only what SQLite meets before the log's commit mark is complete is surely
+ * undone.  A failed write or sync after it may still be found there by the
+ * recovery after a crash.
+ */
+static bool
+surely_undone(int rc)
+{
+	switch (rc & 0xff) {
+	case SQLITE_BUSY:
+	case SQLITE_FULL:
+	case SQLITE_NOMEM:
+	case SQLITE_CONSTRAINT:
+	case SQLITE_READONLY:
+		return true;
+	default:
+		return false;
+	}
+}
+
+int
+db_commit(struct store_db *db, struct err *err)
+{
+	int rc;
+
+	sqlite_reset_open(db);
+	if (db_run(db_query(db, "COMMIT"), err) == 0)
+		return 0;
+	rc = sqlite3_extended_errcode(db->sqlite);
+	if (db->writing && !surely_undone(rc))
+		err->code = ERR_UNSURE;
+	db_rollback(db);
+	return -1;
+}
+
+void
+db_rollback(struct store_db *db)
+{
+	sqlite_reset_open(db);
+	if (db_in_transaction(db))
+		sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL);
+	assert(!db_in_transaction(db));
+}
+
+bool
+db_in_transaction(struct store_db *db)
+{
+	return sqlite3_get_autocommit(db->sqlite) == 0;
+}
+
+int
+db_save(struct store_db *db, struct err *err)
+{
+	return db_run(db_query(db, "SAVEPOINT request"), err);
+}
+
+int
+db_save_end(struct store_db *db, bool keep, struct err *err)
+{
+	sqlite_reset_open(db);
+	if (!keep && db_run(db_query(db, "ROLLBACK TO request"), err) == -1)
+		return -1;
+	return db_run(db_query(db, "RELEASE request"), err);
+}

@@ -1,1 +1,223 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <hiredis/hiredis.h>
+
+#include "base/err.h"
+#include "wire/resp.h"
+#include "wire/stream.h"
+
+#define REPLY_MAX (1024u * 1024) /* bytes of replies not yet complete */
+
+struct waiting {
+	struct waiting *next;
+	resp_reply_fn *fn;
+	void *ctx;
+};
+
+struct resp {
+	struct bufferevent *bev;
+	struct redisReader *reader;
+	const struct resp_handler *handler;
+	void *ctx;
+	struct timeval timeout;
+	bool open, closed;
+	size_t pending;
+	struct waiting *first, **last;
+};
+
+static void
+forget_all(struct resp *r, bool tell)
+{
+	struct waiting *w;
+
+	while ((w = r->first) != NULL) {
+		r->first = w->next;
+		r->pending--;
+		if (tell)
+			w->fn(w->ctx, NULL);
+		free(w);
+	}
+	r->last = &r->first;
+}
+
+/* The one way a connection ends by itself. */
+static void
+resp_close(struct resp *r, const char *why)
+{
+	if (r->closed)
+		return;
+	r->closed = true;
+	bufferevent_disable(r->bev, EV_READ | EV_WRITE);
+	forget_all(r, true);
+	r->handler->on_closed(r->ctx, why); /* may free r */
+}
+
+/* The silence that is too long is only measured while a reply is missing. */
+static void
+resp_watch(struct resp *r)
+{
+	bufferevent_set_timeouts(
+	    r->bev, r->pending > 0 ? &r->timeout : NULL, &r->timeout);
+}
+
+static void
+resp_deliver(struct resp *r, const struct redisReply *reply)
+{
+	struct waiting *w = r->first;
+
+	r->first = w->next;
+	if (r->first == NULL)
+		r->last = &r->first;
+	if (--r->pending == 0)
+		resp_watch(r);
+	w->fn(w->ctx, reply);
+	free(w);
+}
+
+static void
+on_read(struct bufferevent *bev, void *ctx)
+{
+	struct evbuffer *in = bufferevent_get_input(bev);
+	struct resp *r = ctx;
+	void *reply = NULL;
+	size_t len;
+
+	while ((len = evbuffer_get_contiguous_space(in)) > 0) {
+		redisReaderFeed(
+		    r->reader, (char *)evbuffer_pullup(in, (ssize_t)len), len);
+		evbuffer_drain(in, len);
+	}
+	for (;;) {
+		if (redisReaderGetReply(r->reader, &reply) != REDIS_OK) {
+			resp_close(r, "it does not speak the Redis protocol");
+			return;
+		}
+		if (reply == NULL)
+			break;
+		if (r->first == NULL) {
+			freeReplyObject(reply);
+			resp_close(r, "a reply came that nobody asked for");
+			return;
+		}
+		resp_deliver(r, reply);
+		freeReplyObject(reply);
+	}
+	if (r->reader->len - r->reader->pos > REPLY_MAX)
+		resp_close(r, "a reply is longer than 1 MiB");
+}
+
+static void
+on_event(struct bufferevent *bev, short what, void *ctx)
+{
+	struct resp *r = ctx;
+	int error = EVUTIL_SOCKET_ERROR();
+
+	(void)bev;
+	if ((what & BEV_EVENT_CONNECTED) != 0) {
+		r->open = true;
+		resp_watch(r);
+		r->handler->on_open(r->ctx);
+	} else if ((what & BEV_EVENT_TIMEOUT) != 0)
+		resp_close(
+		    r, r->open ? "no reply in time" : "no connection in time");
+	else if ((what & BEV_EVENT_EOF) != 0)
+		resp_close(r, "it closed the connection");
+	else
+		resp_close(r, evutil_socket_error_to_string(error));
+}
+
+struct resp *
+resp_connect(struct event_base *base, const struct stream_addr *addr,
+    unsigned int timeout_s, const struct resp_handler *resp_handler, void *ctx,
+    struct err *err)
+{
+	struct resp *r;
+
+	if ((r = calloc(1, sizeof(*r))) == NULL)
+		goto nomem;
+	r->handler = resp_handler;
+	r->ctx = ctx;
+	r->timeout.tv_sec = timeout_s;
+	r->last = &r->first;
+	if ((r->reader = redisReaderCreate()) == NULL ||
+	    (r->bev = bufferevent_socket_new(base, -1,
+		 BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS)) == NULL)
+		goto nomem;
+	bufferevent_setcb(r->bev, on_read, NULL, on_event, r);
+	bufferevent_set_timeouts(r->bev, &r->timeout, &r->timeout);
+	if (bufferevent_enable(r->bev, EV_READ | EV_WRITE) == -1)
+		goto nomem;
+	/* A refusal comes through on_event(), like any other failure. */
+	if (bufferevent_socket_connect(r->bev,
+		(const struct sockaddr *)&addr->sa, (int)addr->len) == -1) {
+		err_set(err, ERR_IO, "%s",
+		    evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
+		resp_free(r);
+		return NULL;
+	}
+	return r;
+
+nomem:
+	err_set(err, ERR_NOMEM, "out of memory");
+	resp_free(r);
+	return NULL;
+}
+
+void
+resp_free(struct resp *r)
+{
+	if (r == NULL)
+		return;
+	forget_all(r, false);
+	if (r->bev != NULL)
+		bufferevent_free(r->bev);
+	if (r->reader != NULL)
+		redisReaderFree(r->reader);
+	free(r);
+}
+
+int
+resp_send(struct resp *r, int argc, const char **argv, const size_t *argvlen,
+    resp_reply_fn *fn, void *ctx)
+{
+	struct waiting *w;
+	char *line = NULL;
+	long long len; /* int in hiredis 0.14, long long in 1.2 */
+	int rc;
+
+	if (r->closed || !r->open)
+		return -1;
+	if ((w = calloc(1, sizeof(*w))) == NULL)
+		return -1;
+	len = redisFormatCommandArgv(&line, argc, argv, argvlen);
+	if (len < 0) {
+		free(w);
+		return -1;
+	}
+	rc = bufferevent_write(r->bev, line, (size_t)len);
+	redisFreeCommand(line);
+	if (rc == -1) {
+		free(w);
+		return -1;
+	}
+	w->fn = fn;
+	w->ctx = ctx;
+	*r->last = w;
+	r->last = &w->next;
+	if (r->pending++ == 0)
+		resp_watch(r);
+	return 0;
+}
+
+size_t
+resp_pending(const struct resp *r)
+{
+	return r->pending;
+}

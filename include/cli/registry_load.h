@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * registry_load.h -- rows of the registry's file on their way to the store.
+ *
+ * Many rows are in flight at once, so that PINs are stretched on all cores
+ * and one commit serves hundreds of rows; yet the store sees them, and the
+ * caller hears of rejected ones, in the order of the file.  Memory does not
+ * grow with the file.  One thread, with a store opened without a thread.
+ */
+#ifndef CLI_REGISTRY_LOAD_H
+#define CLI_REGISTRY_LOAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct csv_row;
+struct err;
+struct keyring;
+struct registry_header;
+struct registry_load; /* opaque */
+struct store;
+
+/* A row that was not taken, and why; `raw` is as it stood in the file. */
+struct registry_reject {
+	uint64_t line;
+	const char *reason;
+	const char *raw;
+	size_t raw_len;
+};
+
+/* Called in file order.  Return 0, or -1 with *err to stop the load. */
+typedef int registry_reject_fn(
+    void *ctx, const struct registry_reject *reject, struct err *err);
+
+struct registry_load_options {
+	struct store *store;                  /* borrowed */
+	const struct keyring *keys;           /* borrowed */
+	const struct registry_header *header; /* borrowed */
+	unsigned int threads; /* for PINs; 0: no threads (tests) */
+	registry_reject_fn *reject;
+	void *ctx; /* for reject; borrowed */
+};
+
+/* What became of the rows so far. */
+struct registry_counts {
+	int64_t rows, fresh, changed, unchanged, rejected;
+};
+
+/* Owned (registry_load_free); NULL with *err.  Options are copied. */
+struct registry_load *registry_load_new(
+    const struct registry_load_options *options, struct err *err);
+
+/* Finish what is in flight, cleanse and free.  NULL is a no-op. */
+void registry_load_free(struct registry_load *load);
+
+/*
+ * Take a row, which may block until there is room.  Returns 0, or -1 with
+ * *err: the load has stopped and takes no more.
+ */
+int registry_load_row(struct registry_load *load, const struct csv_row *row,
+    int64_t now_us, struct err *err);
+
+/* Wait until all rows are stored or rejected.  Returns as _row(). */
+int registry_load_end(struct registry_load *load, struct err *err);
+
+/* The counts up to now. */
+struct registry_counts registry_load_counts(const struct registry_load *load);
+
+#endif

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/conf.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "conf_table.h"
+
+#define AT(field) offsetof(struct conf, field)
+#define MS INT64_C(1000)
+#define S (1000 * MS)
+#define MIN (60 * S)
+#define H (60 * MIN)
+
+const struct conf_def conf_table[] = {
+	{ "store", CONF_PATH, AT(store), 0, 0, "/var/lib/holdline/holdline.db",
+	    "The SQLite database with everything that must survive; it is "
+	    "made when missing." },
+	{ "key_file", CONF_PATH, AT(key_file), 0, 0, "/etc/holdline/keys",
+	    "The keys that protect what the store holds; make it with "
+	    "`holdline key create` and back it up apart from the store." },
+	{ "log_level", CONF_LEVEL, AT(log_level), 0, 0, "info",
+	    "The least level that is logged." },
+	{ "drain", CONF_DURATION, AT(drain_us), 0, 1 * H, "30s",
+	    "How long calls may go on after SIGTERM; those that are left then "
+	    "go to a person." },
+
+	{ "agi.listen", CONF_ADDRESS, AT(agi_listen), 0, 0, "127.0.0.1:4573",
+	    "Where telephony gateways reach the daemon; FastAGI is plain "
+	    "text, so listen on loopback or behind a TLS tunnel." },
+	{ "agi.max_calls", CONF_COUNT, AT(agi_max_calls), 1, 100000, "2000",
+	    "Calls at once; one more is refused at its connection, so that "
+	    "the dialplan goes on to the next server or a person." },
+	{ "agi.backlog", CONF_COUNT, AT(agi_backlog), 1, 65535, "4096",
+	    "Connections that may wait to be accepted; the kernel caps it at "
+	    "net.core.somaxconn." },
+	{ "agi.slack", CONF_DURATION, AT(agi_slack_us), 1 * S, 10 * MIN, "10s",
+	    "Added to the expected length of a command before the gateway "
+	    "counts as lost." },
+
+	{ "call.lang", CONF_LANG, AT(call_lang), 0, 0, "ja",
+	    "The language spoken on lines that call.lines does not name." },
+	{ "call.lines", CONF_LINES, AT(n_lines), 0, CONF_LINES_MAX,
+	    "0120950178=ja,0570783578=ja,0120017827=en",
+	    "Dialled numbers and the language spoken on each; the list "
+	    "replaces the default one." },
+	{ "call.first_digit", CONF_DURATION, AT(call_first_us), 1 * S, 1 * MIN,
+	    "7s", "How long a caller may take to the first key." },
+	{ "call.next_digit", CONF_DURATION, AT(call_next_us), 1 * S, 1 * MIN,
+	    "5s", "How long a caller may take between keys." },
+	{ "call.verdict_pad", CONF_DURATION, AT(call_pad_us), 0, 10 * S,
+	    "500ms",
+	    "The least time a verdict takes, whatever it is, so that its "
+	    "timing shows nothing; longer than the slowest check." },
+	{ "call.visible_wait", CONF_DURATION, AT(call_visible_us), 0, 1 * MIN,
+	    "3s",
+	    "How long a caller waits for a hold to be visible before hearing "
+	    "\"accepted\" instead of \"done\"." },
+
+	{ "verify.number_attempts", CONF_COUNT, AT(verify_number_attempts), 1,
+	    100000, "20",
+	    "Attempts by one calling number in a window before its calls go "
+	    "to a person." },
+	{ "verify.tag_attempts", CONF_COUNT, AT(verify_tag_attempts), 1, 100000,
+	    "6",
+	    "Attempts at one birth date and postal code in a window before "
+	    "the calls go to a person." },
+	{ "verify.window", CONF_DURATION, AT(verify_window_us), 1 * MIN,
+	    720 * H, "24h", "How long an attempt counts." },
+	{ "verify.threads", CONF_COUNT, AT(verify_threads), 1, 16, "2",
+	    "Threads that check answers; one check keeps a core busy for "
+	    "about 35 ms." },
+	{ "verify.queue", CONF_COUNT, AT(verify_queue), 1, 100000, "256",
+	    "Checks that may wait for a thread; one more sends its call to a "
+	    "person." },
+
+	{ "redis.address", CONF_SOCKET, AT(redis_address), 0, 0,
+	    "unix:/run/redis/redis-server.sock",
+	    "The Redis server that holds the revocation cache." },
+	{ "redis.timeout", CONF_DURATION, AT(redis_timeout_us), 1 * S, 1 * MIN,
+	    "5s",
+	    "For connecting, and for a reply, before the link counts as "
+	    "lost." },
+	{ "redis.retry", CONF_DURATION, AT(redis_retry_us), 1 * MS, 5 * S,
+	    "100ms",
+	    "The first delay before connecting again; it doubles, up to 5s." },
+};
+
+const size_t conf_table_n = sizeof(conf_table) / sizeof(conf_table[0]);
+
+/* Longest first, so that a duration is shown in the largest that fits. */
+static const struct conf_unit {
+	const char *name;
+	int64_t us;
+} conf_units[] = { { "h", H }, { "min", MIN }, { "s", S }, { "ms", MS } };
+
+#define CONF_N_UNITS (sizeof(conf_units) / sizeof(conf_units[0]))
+
+static void *
+conf_field(struct conf *c, const struct conf_def *d)
+{
+	return (char *)c + d->offset;
+}
+
+/* ---- from text */
+
+static int
+conf_set_text(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	char **field = conf_field(c, d), *copy = strdup(value);
+
+	if (copy == NULL)
+		return err_set(err, ERR_NOMEM, "out of memory");
+	free(*field);
+	*field = copy;
+	return 0;
+}
+
+static int
+conf_take_path(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	if (value[0] == '\0')
+		return err_set(err, ERR_PARSE, "the path is empty");
+	return conf_set_text(c, d, value, err);
+}
+
+static int
+conf_take_level(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	enum log_level level;
+
+	if (log_level_parse(value, &level) == -1)
+		return err_set(err, ERR_PARSE,
+		    "\"%s\" is not one of debug, info, warn, error", value);
+	return conf_set_text(c, d, value, err);
+}
+
+static int
+conf_take_count(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	unsigned int *field = conf_field(c, d);
+	long long n;
+
+	if (!str_is_digits(value, 1, SIZE_MAX))
+		return err_set(
+		    err, ERR_PARSE, "\"%s\" is not a whole number", value);
+	errno = 0;
+	n = strtoll(value, NULL, 10);
+	if (errno != 0 || n < d->min || n > d->max)
+		return err_set(err, ERR_RANGE,
+		    "%s is outside %" PRId64 "..%" PRId64, value, d->min,
+		    d->max);
+	*field = (unsigned int)n;
+	return 0;
+}
+
+/* "90min"; the largest unit that leaves no rest. */
+static void
+conf_show_us(int64_t us, char out[32])
+{
+	const struct conf_unit *u = conf_units;
+
+	while (u < conf_units + CONF_N_UNITS - 1 && us % u->us != 0)
+		u++;
+	if (us == 0)
+		u = conf_units + CONF_N_UNITS - 2; /* 0s, not 0h */
+	snprintf(out, 32, "%" PRId64 "%s", us / u->us, u->name);
+}
+
+static const struct conf_unit *
+conf_unit_find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < CONF_N_UNITS; i++)
+		if (strcmp(name, conf_units[i].name) == 0)
+			return &conf_units[i];
+	return NULL;
+}
+
+static int
+conf_take_duration(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	size_t digits = strspn(value, "0123456789");
+	const struct conf_unit *u = conf_unit_find(value + digits);
+	int64_t *field = conf_field(c, d);
+	char min[32], max[32];
+	long long n;
+
+	if (digits > 0 && value[digits] == '\0')
+		return err_set(err, ERR_PARSE,
+		    "%s has no unit; write %sms, %ss, %smin or %sh", value,
+		    value, value, value, value);
+	if (digits == 0 || u == NULL)
+		return err_set(err, ERR_PARSE,
+		    "\"%s\" is not a duration such as 500ms, 15s, 10min or 24h",
+		    value);
+	errno = 0;
+	n = strtoll(value, NULL, 10);
+	if (errno != 0 || n > d->max / u->us || n * u->us < d->min) {
+		conf_show_us(d->min, min);
+		conf_show_us(d->max, max);
+		return err_set(
+		    err, ERR_RANGE, "%s is outside %s..%s", value, min, max);
+	}
+	*field = n * u->us;
+	return 0;
+}
+
+/* The port after the last colon; its text, or NULL when it is none. */
+static const char *
+conf_port(const char *value)
+{
+	const char *colon = strrchr(value, ':');
+
+	if (colon == NULL || !str_is_digits(colon + 1, 1, 5) ||
+	    strtol(colon + 1, NULL, 10) > 65535)
+		return NULL;
+	return colon;
+}
+
+/* "127.0.0.1:4573" or "[::1]:4573"?  Numeric: nothing is looked up. */
+static bool
+conf_is_ip_port(const char *value)
+{
+	const char *colon = conf_port(value);
+	unsigned char ip[sizeof(struct in6_addr)];
+	char host[INET6_ADDRSTRLEN + 2];
+	size_t n;
+
+	if (colon == NULL || (n = (size_t)(colon - value)) >= sizeof(host))
+		return false;
+	memcpy(host, value, n);
+	host[n] = '\0';
+	if (host[0] != '[')
+		return inet_pton(AF_INET, host, ip) == 1;
+	if (host[n - 1] != ']')
+		return false;
+	host[n - 1] = '\0';
+	return inet_pton(AF_INET6, host + 1, ip) == 1;
+}
+
+static int
+conf_take_address(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	if (!conf_is_ip_port(value))
+		return err_set(err, ERR_PARSE,
+		    "\"%s\" is not an address such as 127.0.0.1:4573 or "
+		    "[::1]:4573",
+		    value);
+	return conf_set_text(c, d, value, err);
+}
+
+static int
+conf_take_socket(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	size_t room = 107; /* sun_path without its NUL */
+
+	if (strncmp(value, "unix:/", 6) == 0) {
+		if (strlen(value + 5) > room)
+			return err_set(err, ERR_RANGE,
+			    "the socket's path is longer than %zu bytes", room);
+	} else if (!conf_is_ip_port(value)) {
+		return err_set(err, ERR_PARSE,
+		    "\"%s\" is not an address such as 127.0.0.1:6379, "
+		    "[::1]:6379 or unix:/path",
+		    value);
+	}
+	return conf_set_text(c, d, value, err);
+}
+
+static bool
+conf_is_lang(const char *value)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz_-";
+	size_t n = strspn(value, letters);
+
+	return value[n] == '\0' && n >= 2 &&
+	    n < sizeof(((struct conf_line *)NULL)->lang);
+}
+
+static int
+conf_take_lang(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	if (!conf_is_lang(value))
+		return err_set(err, ERR_PARSE,
+		    "\"%s\" is not a language such as ja or en", value);
+	return conf_set_text(c, d, value, err);
+}
+
+/* One entry of the list; it is added to those that are there. */
+static int
+conf_take_line(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	struct conf_line line = { .dnis = "" };
+	const char *sep = strchr(value, '=');
+	size_t i, n = sep == NULL ? 0 : (size_t)(sep - value);
+
+	if (n == 0 || n >= sizeof(line.dnis) ||
+	    strspn(value, "+0123456789*#") != n || !conf_is_lang(sep + 1))
+		return err_set(err, ERR_PARSE,
+		    "\"%s\" is not a number and a language such as "
+		    "\"0120950178=ja\"",
+		    value);
+	memcpy(line.dnis, value, n);
+	str_copy(line.lang, sizeof(line.lang), sep + 1);
+	for (i = 0; i < c->n_lines; i++)
+		if (strcmp(c->lines[i].dnis, line.dnis) == 0)
+			return err_set(err, ERR_CONFLICT,
+			    "%s is there twice; leave one", line.dnis);
+	if (c->n_lines >= (size_t)d->max)
+		return err_set(err, ERR_RANGE,
+		    "more than %" PRId64 " lines; name only those whose "
+		    "language is not call.lang",
+		    d->max);
+	c->lines[c->n_lines++] = line;
+	return 0;
+}
+
+/* What a type is called, and how it is read. */
+static const struct conf_kind {
+	const char *name;
+	int (*take)(struct conf *c, const struct conf_def *d, const char *value,
+	    struct err *err);
+} conf_kinds[] = {
+	[CONF_PATH] = { "path", conf_take_path },
+	[CONF_LEVEL] = { "debug, info, warn or error", conf_take_level },
+	[CONF_COUNT] = { "number", conf_take_count },
+	[CONF_DURATION] = { "duration", conf_take_duration },
+	[CONF_ADDRESS] = { "IP:PORT", conf_take_address },
+	[CONF_SOCKET] = { "IP:PORT or unix:PATH", conf_take_socket },
+	[CONF_LANG] = { "language", conf_take_lang },
+	[CONF_LINES] = { "list of NUMBER=LANGUAGE", conf_take_line },
+};
+_Static_assert(sizeof(conf_kinds) / sizeof(conf_kinds[0]) == CONF_TYPE_COUNT,
+    "every conf_type needs a kind");
+
+int
+conf_table_take(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	return conf_kinds[d->type].take(c, d, value, err);
+}
+
+int
+conf_table_take_initial(struct conf *c, const struct conf_def *d)
+{
+	char text[CONF_VALUE_SIZE], *rest = text, *word;
+	struct err err = { .code = ERR_NONE };
+
+	if (d->type != CONF_LINES)
+		(void)conf_table_take(c, d, d->initial, &err);
+	else if (str_copy(text, sizeof(text), d->initial) == 0)
+		while (
+		    err.code == ERR_NONE && (word = strsep(&rest, ",")) != NULL)
+			(void)conf_table_take(c, d, word, &err);
+	/* The table may not contradict itself. */
+	assert(err.code == ERR_NONE || err.code == ERR_NOMEM);
+	return err.code == ERR_NONE ? 0 : -1;
+}
+
+void
+conf_table_drop(struct conf *c, const struct conf_def *d)
+{
+	if (d->type == CONF_LINES)
+		c->n_lines = 0;
+	else if (d->type != CONF_COUNT && d->type != CONF_DURATION)
+		free(*(char **)conf_field(c, d));
+}
+
+const char *
+conf_table_show(const struct conf *c, const struct conf_def *d, size_t i,
+    char buf[CONF_VALUE_SIZE])
+{
+	const void *field = (const char *)c + d->offset;
+
+	if (d->type == CONF_COUNT)
+		snprintf(
+		    buf, CONF_VALUE_SIZE, "%u", *(const unsigned int *)field);
+	else if (d->type == CONF_DURATION)
+		conf_show_us(*(const int64_t *)field, buf);
+	else if (d->type == CONF_LINES)
+		snprintf(buf, CONF_VALUE_SIZE, "%s=%s", c->lines[i].dnis,
+		    c->lines[i].lang);
+	else
+		return *(const char *const *)field;
+	return buf;
+}
+
+const char *
+conf_table_kind(const struct conf_def *d, char buf[CONF_VALUE_SIZE])
+{
+	const char *name = conf_kinds[d->type].name;
+	char min[32], max[32];
+
+	if (d->type == CONF_COUNT) {
+		snprintf(buf, CONF_VALUE_SIZE, "%s, %" PRId64 " to %" PRId64,
+		    name, d->min, d->max);
+	} else if (d->type == CONF_DURATION) {
+		conf_show_us(d->min, min);
+		conf_show_us(d->max, max);
+		snprintf(buf, CONF_VALUE_SIZE, "%s, %s to %s", name, min, max);
+	} else {
+		str_copy(buf, CONF_VALUE_SIZE, name);
+	}
+	return buf;
+}
+
+/* ---- the table's names: "agi.listen" is `listen` in section `agi` */
+
+const char *
+conf_table_leaf(const struct conf_def *d)
+{
+	const char *dot = strchr(d->name, '.');
+
+	return dot == NULL ? d->name : dot + 1;
+}
+
+size_t
+conf_table_section_len(const struct conf_def *d)
+{
+	const char *dot = d == NULL ? NULL : strchr(d->name, '.');
+
+	return dot == NULL ? 0 : (size_t)(dot - d->name);
+}
+
+bool
+conf_table_same_section(const struct conf_def *a, const struct conf_def *b)
+{
+	size_t n = conf_table_section_len(a);
+
+	return n == conf_table_section_len(b) &&
+	    (n == 0 || strncmp(a->name, b->name, n) == 0);
+}

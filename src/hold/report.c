@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "hold/report.h"
+#include "store/call.h"
+
+struct report_job {
+	struct store_call_open open;
+	report_done_fn *done; /* NULL once cancelled */
+	void *ctx;
+};
+
+static void
+opened(struct store_req *req)
+{
+	struct report_job *job = req->ctx;
+	bool ok = req->err.code == ERR_NONE;
+
+	if (!ok)
+		log_error("hold", job->open.call_id,
+		    "event=report-not-stored error=\"%s\"", req->err.text);
+	if (job->done != NULL)
+		job->done(job->ctx, ok, job->open.reported_us);
+	free(job);
+}
+
+struct report_job *
+report_open(struct store *store, const char *call_id, const char *dnis,
+    const char *lang, int64_t begun_us, report_done_fn *done, void *ctx)
+{
+	struct report_job *job;
+
+	if ((job = calloc(1, sizeof(*job))) == NULL)
+		return NULL;
+	if (str_copy(job->open.call_id, sizeof(job->open.call_id), call_id) ==
+	    -1) {
+		free(job);
+		return NULL;
+	}
+	str_copy(job->open.dnis, sizeof(job->open.dnis), dnis);
+	str_copy(job->open.lang, sizeof(job->open.lang), lang);
+	job->open.begun_us = begun_us;
+	job->open.req.done = opened;
+	job->open.req.ctx = job;
+	job->done = done;
+	job->ctx = ctx;
+	store_call_open(store, &job->open);
+	return job;
+}
+
+void
+report_cancel(struct report_job *job)
+{
+	job->done = NULL;
+}
+
+static void
+closed(struct store_req *req)
+{
+	struct store_call_close *r = req->ctx;
+
+	if (req->err.code != ERR_NONE)
+		log_error("hold", r->call_id,
+		    "event=end-not-stored error=\"%s\"", req->err.text);
+	free(r);
+}
+
+void
+report_close(struct store *store, const char *call_id, const char *outcome,
+    int64_t ended_us)
+{
+	struct store_call_close *r;
+
+	if ((r = calloc(1, sizeof(*r))) == NULL)
+		return;
+	str_copy(r->call_id, sizeof(r->call_id), call_id);
+	str_copy(r->outcome, sizeof(r->outcome), outcome);
+	r->ended_us = ended_us;
+	r->req.done = closed;
+	r->req.ctx = r;
+	store_call_close(store, r);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * shared.h -- what the intents of this room share: a certificate's row, its
+ * change with the outbox row that tells of it, an audit leaf.  Each runs
+ * inside the caller's transaction.  Store thread only.
+ */
+#ifndef STORE_SHARED_H
+#define STORE_SHARED_H
+
+#include "db.h"
+
+#define AUDIT_TEXT_MAX 2400 /* a leaf's text, with the NUL */
+
+/* The columns that cert_read() reads, of certificates AS c. */
+#define CERT_COLUMNS \
+	"c.id, c.holder, c.carrier, c.kind, c.issuer, c.serial, " \
+	"c.not_before, c.not_after, c.status, c.generation, c.reason, " \
+	"c.status_us"
+
+/* Read CERT_COLUMNS off the row. */
+void cert_read(struct db_query *q, struct store_cert *cert);
+
+/*
+ * A holder's certificates in store_cert_list()'s order.  When there are more
+ * than fit, dead ones are left out; ERR_CONFLICT when live ones would be.
+ */
+int cert_load(struct store_db *db, int64_t holder,
+    struct store_cert certs[STORE_CERTS_MAX], size_t *n, struct err *err);
+
+/*
+ * Give a certificate a new status: generation + 1, and the outbox row.
+ * Updates *cert.  hold_id = 0: the registry says so.  Never called for a
+ * revoked one.
+ */
+int cert_change(struct store_db *db, struct store_cert *cert,
+    enum store_status status, int64_t status_us, int64_t hold_id,
+    struct err *err);
+
+/* Add a leaf to the audit chain. */
+int audit_append(
+    struct store_db *db, int64_t at_us, const char *text, struct err *err);
+
+#endif
