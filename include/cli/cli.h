@@ -33,9 +33,6 @@ int cli_fail(const struct cli_command *self, const char *text);
 int cli_usage(const struct cli_command *self, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* An option that getopt_long() did not take (opterr = 0); returns 2. */
-int cli_bad_option(const struct cli_command *self, char **argv);
-
 struct conf;
 struct err;
 struct keyring;

@@ -73,7 +73,7 @@ struct hold_answer {
 	enum hold_result result;
 	bool visible; /* also for HOLD_ALREADY: relying parties see it */
 	char receipt[RECEIPT_DIGITS + 1]; /* "" unless there is one */
-	unsigned int kinds; /* on hold now by it: 1 << enum store_kind */
+	struct status_plan plan;       /* what is left to hold, and why not */
 	int64_t stored_us, visible_us; /* 0 when they did not happen */
 };
 

@@ -37,7 +37,7 @@ void store_outbox_take(struct store *s, struct store_outbox_take *r);
 /*
  * Rows were read back from the cache (park_us = 0): they leave the outbox, and
  * every hold none of whose rows is left becomes visible.  Or they could not be
- * applied: they are left alone until park_us.  A row that is gone already is
+ * applied: they are left alone until park_us, a day at most.  A row that is gone already is
  * not an error; a hold that became visible through another server's publisher
  * is reported too.
  */

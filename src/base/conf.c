@@ -7,8 +7,8 @@
 #include <confuse.h>
 
 #include "base/conf.h"
+#include "base/conf_table.h"
 #include "base/err.h"
-#include "conf_table.h"
 
 #define CONF_SECTION_MAX 16 /* characters of a section's name */
 #define CONF_FILE_MAX 65536 /* bytes; ours has some 5,000 */
@@ -226,6 +226,58 @@ conf_empty_list(struct conf *c, cfg_t *cfg, const struct conf_def *d)
 		conf_table_drop(c, d);
 }
 
+/* ---- comments: libconfuse 3.3 counts their lines twice and refuses them in
+ * lists, so it is given blanks instead */
+
+/* The end of a quoted string that begins at p. */
+static char *
+conf_skip_quoted(char *p)
+{
+	const char quote = *p++;
+
+	while (*p != '\0' && *p != quote)
+		p += p[0] == '\\' && p[1] != '\0' ? 2 : 1;
+	return *p == '\0' ? p : p + 1;
+}
+
+/* The end of a comment that begins at p, or p when none does.  "//" within a
+ * word, such as a path, begins none. */
+static char *
+conf_skip_comment(char *p, bool in_word)
+{
+	char *end;
+
+	if (*p == '#' || (!in_word && strncmp(p, "//", 2) == 0))
+		return p + strcspn(p, "\n");
+	if (in_word || strncmp(p, "/*", 2) != 0)
+		return p;
+	end = strstr(p + 2, "*/");
+	return end == NULL ? p : end + 2; /* conf_parse() finds it */
+}
+
+/* Line ends stay where they are. */
+static void
+conf_blank_comments(char *text)
+{
+	bool in_word = false;
+	char *p = text, *end;
+
+	while (*p != '\0') {
+		if ((end = conf_skip_comment(p, in_word)) != p) {
+			for (; p < end; p++)
+				if (*p != '\n')
+					*p = ' ';
+			in_word = false;
+		} else if (*p == '"' || *p == '\'') {
+			p = conf_skip_quoted(p);
+			in_word = false;
+		} else {
+			in_word = strchr(" \t\r\n={}(),+", *p) == NULL;
+			p++;
+		}
+	}
+}
+
 /* Read a file's text into r->conf.  Returns 0, or -1 with *r->err. */
 static int
 conf_parse(struct conf_reading *r, cfg_t *cfg, const char *text)
@@ -240,6 +292,7 @@ conf_parse(struct conf_reading *r, cfg_t *cfg, const char *text)
 		err_set(r->err, ERR_PARSE, "is not a setting");
 		conf_blame(cfg);
 	}
+	/* Without its end the rest of the file would be one comment. */
 	if (rc == 0 && cfg_getint(cfg, CONF_END) != 1)
 		rc = err_set(r->err, ERR_PARSE,
 		    "%s: ends within a comment; a */ is missing", r->path);
@@ -255,8 +308,8 @@ conf_open_failed(const char *path, struct err *err)
 {
 	if (errno == ENOENT)
 		return err_set(err, ERR_NOTFOUND,
-		    "%s: there is no such file; `holdline conf` prints one to "
-		    "start from, -c names another",
+		    "%s: there is no such file; `holdline conf --defaults` "
+		    "prints one to start from, -c names another",
 		    path);
 	if (errno == EISDIR)
 		return err_set(
@@ -285,6 +338,8 @@ conf_slurp(const char *path, struct err *err)
 		err_set(
 		    err, ERR_PARSE, "%s: is not a configuration file", path);
 	else {
+		text[n] = '\0';
+		conf_blank_comments(text);
 		memcpy(text + n, end, sizeof(end));
 		fclose(f);
 		return text;

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/conf.h"
-#include "conf_table.h"
+#include "base/conf_table.h"
 
 /* In double quotes, as libconfuse reads it back: ${NAME} would otherwise be
  * taken from the environment. */

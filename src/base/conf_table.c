@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "conf_table.h"
+#include "base/conf_table.h"
 
 #define AT(field) offsetof(struct conf, field)
 #define MS INT64_C(1000)

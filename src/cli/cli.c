@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <getopt.h>
 #include <locale.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -24,7 +23,7 @@ static const struct cli_command *const cli_commands[] = { &cli_registry_import,
 	&cli_case_show, &cli_audit_verify, &cli_call, &cli_conf, &cli_flow };
 
 #define CLI_N (sizeof(cli_commands) / sizeof(cli_commands[0]))
-#define CLI_NEAR 3 /* a name so many changes away is what was meant */
+#define CLI_NEAR 3 /* one change in so many characters may be a slip */
 
 /* ---- names */
 
@@ -101,7 +100,7 @@ static const struct cli_command *
 cli_nearest(int n, char **words)
 {
 	const struct cli_command *best = NULL;
-	size_t i, d, least = CLI_NEAR + 1;
+	size_t i, d, least = SIZE_MAX;
 	char typed[64];
 
 	for (i = 0; i < CLI_N; i++) {
@@ -110,7 +109,7 @@ cli_nearest(int n, char **words)
 		snprintf(typed, sizeof(typed), "%s%s%s", words[0],
 		    two ? " " : "", two ? words[1] : "");
 		d = cli_distance(typed, cli_commands[i]->name);
-		if (d < least) {
+		if (d < least && d * CLI_NEAR <= strlen(typed)) {
 			least = d;
 			best = cli_commands[i];
 		}
@@ -224,7 +223,6 @@ cli_main(int argc, char **argv)
 	char **words = argv + 1;
 
 	setlocale(LC_ALL, "");
-	opterr = 0; /* commands say what is wrong in their own words */
 	if (n > 0 && strcmp(words[0], "--version") == 0) {
 		puts("holdline " PACKAGE_VERSION);
 		return cli_flush(0);
@@ -268,17 +266,6 @@ cli_usage(const struct cli_command *self, const char *fmt, ...)
 	va_end(ap);
 	fprintf(stderr, "; see `holdline %s --help`\n", self->name);
 	return 2;
-}
-
-int
-cli_bad_option(const struct cli_command *self, char **argv)
-{
-	if (optopt != 0 && strchr(argv[optind - 1], '=') == NULL &&
-	    argv[optind] == NULL)
-		return cli_usage(self,
-		    "%s: a value is missing or the option is unknown",
-		    argv[optind - 1]);
-	return cli_usage(self, "%s: there is no such option", argv[optind - 1]);
 }
 
 /* The file that `path` stands for; *named: somebody asked for it. */

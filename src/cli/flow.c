@@ -1,67 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <getopt.h>
 #include <stdbool.h>
 
 #include "base/err.h"
 #include "cli/cli.h"
+#include "cli/option.h"
 #include "flow/flow.h"
 #include "flow/prompt.h"
-
-struct flow_args {
-	const char *lang;
-	bool dot, check;
-};
-
-/* Returns -1 to go on, else the exit status. */
-static int
-flow_parse(const struct cli_command *self, int argc, char **argv,
-    struct flow_args *args)
-{
-	static const struct option options[] = {
-		{ "check", no_argument, NULL, 'k' },
-		{ "dot", no_argument, NULL, 'd' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "lang", required_argument, NULL, 'l' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int opt;
-
-	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1)
-		switch (opt) {
-		case 'k':
-			args->check = true;
-			break;
-		case 'd':
-			args->dot = true;
-			break;
-		case 'h':
-			fputs(self->help, stdout);
-			return 0;
-		case 'l':
-			args->lang = optarg;
-			break;
-		default:
-			return cli_bad_option(self, argv);
-		}
-	if (optind < argc)
-		return cli_usage(self, "%s: not an option", argv[optind]);
-	if (!prompt_lang_known(args->lang))
-		return cli_usage(
-		    self, "%s: there are no prompts in it", args->lang);
-	return -1;
-}
 
 static int
 flow_run(const struct cli_command *self, int argc, char **argv)
 {
-	struct flow_args args = { .lang = prompt_lang(0) };
+	const char *lang = prompt_lang(0);
+	bool dot = false, check = false;
+	const struct cli_option options[] = {
+		{ 0, "check", NULL, &check },
+		{ 0, "dot", NULL, &dot },
+		{ 0, "lang", &lang, NULL },
+		{ 0, NULL, NULL, NULL },
+	};
 	struct err err;
-	int rc = flow_parse(self, argc, argv, &args);
+	int status;
 
-	if (rc != -1)
-		return rc;
-	if (!args.check) {
-		flow_print(stdout, args.lang, args.dot);
+	if (cli_options(self, argc, argv, options, 0, 0, &status) == -1)
+		return status;
+	if (!prompt_lang_known(lang))
+		return cli_usage(self, "%s: there are no prompts in it", lang);
+	if (!check) {
+		flow_print(stdout, lang, dot);
 		return 0;
 	}
 	if (flow_check(&err) == -1)

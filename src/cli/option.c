@@ -71,13 +71,19 @@ complain(const struct cli_command *self, char **argv, int c)
 	return cli_usage(self, "there is no option %s", what);
 }
 
+/* How many operands are left in argv?  The help's first line shows what
+ * there could be. */
 static int
-check_operands(const struct cli_command *self, int n, int min, int max)
+check_operands(
+    const struct cli_command *self, int n, char **left, int min, int max)
 {
+	const char *line = self->help + strcspn(self->help, " ");
+
 	if (n < min)
-		return cli_usage(self, "something is missing");
+		return cli_usage(self, "something is missing:%.*s",
+		    (int)strcspn(line, "\n"), line);
 	if (n > max)
-		return cli_usage(self, "too much was given");
+		return cli_usage(self, "%s: one word too many", left[max]);
 	return 0;
 }
 
@@ -106,7 +112,8 @@ cli_options(const struct cli_command *self, int argc, char **argv,
 		else
 			*options[at].flag = true;
 	}
-	if ((*status = check_operands(self, argc - optind, min, max)) != 0)
+	*status = check_operands(self, argc - optind, argv + optind, min, max);
+	if (*status != 0)
 		return -1;
 	return optind;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/secret.h"
-#include "phone_inner.h"
+#include "cli/phone_inner.h"
 
 /* ---- channel variables */
 

@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "base/secret.h"
-#include "phone_inner.h"
+#include "cli/phone_inner.h"
 
 #define PHONE_WORDS_MAX 128
 #define PHONE_VALUE_SHOWN 1023 /* GET VARIABLE cuts here */

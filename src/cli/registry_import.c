@@ -1,1 +1,382 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/secret.h"
+#include "cli/cli.h"
+#include "cli/option.h"
+#include "cli/registry_load.h"
+#include "cli/registry_reject.h"
+#include "cli/registry_row.h"
+#include "wire/csv.h"
+
+#define PIECE (64 * 1024)         /* bytes read at once */
+#define SHOW_US (CLOCK_S_US / 10) /* between two looks of the progress */
+#define THREADS_MAX 4
+#define BAR_WIDTH 20
+#define NUMBER_SIZE 32 /* a number with its commas */
+
+/* One import under way. */
+struct import {
+	const char *path; /* "-" = standard input */
+	char *rejects;    /* where rejected rows go; owned */
+	int fd;
+	FILE *reject_file; /* NULL until there is one to write */
+	struct cli_site site;
+	struct csv *csv;
+	struct registry_header header;
+	struct registry_load *load; /* NULL until the header was read */
+	struct err err;             /* why it has stopped */
+	bool bar;                   /* show progress */
+	int64_t size, taken;        /* bytes; size 0 = not known */
+	int64_t begun_us, shown_us;
+};
+
+static const char *
+name_of(const struct import *im)
+{
+	return strcmp(im->path, "-") == 0 ? "standard input" : im->path;
+}
+
+/* "1,234,567" */
+static const char *
+with_commas(char out[NUMBER_SIZE], int64_t n)
+{
+	char digits[NUMBER_SIZE];
+	size_t len, i, at = 0;
+
+	len = (size_t)snprintf(digits, sizeof(digits), "%" PRId64, n);
+	for (i = 0; i < len && at + 2 < NUMBER_SIZE; i++) {
+		if (i > 0 && (len - i) % 3 == 0)
+			out[at++] = ',';
+		out[at++] = digits[i];
+	}
+	out[at] = '\0';
+	return out;
+}
+
+/* ---- rows that are rejected */
+
+static int
+on_reject(void *ctx, const struct registry_reject *r, struct err *err)
+{
+	struct import *im = ctx;
+
+	if (im->reject_file == NULL &&
+	    (im->reject_file = reject_open(im->rejects, err)) == NULL)
+		return -1;
+	return reject_write(im->reject_file, im->rejects, r, err);
+}
+
+/* ---- what the operator sees */
+
+static void
+show_progress(struct import *im, int64_t now_us)
+{
+	struct registry_counts c = registry_load_counts(im->load);
+	int64_t us = now_us - im->begun_us;
+	int done = im->size > 0 ? (int)(im->taken * 100 / im->size) : 0;
+	char rows[NUMBER_SIZE], rate[NUMBER_SIZE];
+
+	if (!im->bar || now_us - im->shown_us < SHOW_US)
+		return;
+	im->shown_us = now_us;
+	fputc('\r', stderr);
+	if (done > 100)
+		done = 100; /* the file grows while it is read */
+	if (im->size > 0)
+		fprintf(stderr, "[%-*.*s] %3d %%  ", BAR_WIDTH,
+		    done * BAR_WIDTH / 100, "####################", done);
+	fprintf(stderr, "%s rows, %s/s\033[K", with_commas(rows, c.rows),
+	    with_commas(rate, us > 0 ? c.rows * CLOCK_S_US / us : 0));
+	fflush(stderr);
+}
+
+static void
+clear_progress(struct import *im)
+{
+	if (im->bar && im->shown_us != 0)
+		fputs("\r\033[K", stderr);
+}
+
+static void
+print_summary(const struct import *im)
+{
+	struct registry_counts c = registry_load_counts(im->load);
+	char a[NUMBER_SIZE];
+
+	printf("%s row%s: ", with_commas(a, c.rows), c.rows == 1 ? "" : "s");
+	printf("%s new, ", with_commas(a, c.fresh));
+	printf("%s changed, ", with_commas(a, c.changed));
+	printf("%s unchanged, ", with_commas(a, c.unchanged));
+	printf("%s rejected", with_commas(a, c.rejected));
+	if (c.rejected > 0)
+		printf(" (see %s)", im->rejects);
+	putchar('\n');
+	fflush(stdout);
+	if (c.rejected == 0 && access(im->rejects, F_OK) == 0)
+		fprintf(stderr,
+		    "No row was rejected; %s is from an earlier import.\n",
+		    im->rejects);
+}
+
+/* ---- reading */
+
+static bool
+is_utf16(const struct csv_row *row)
+{
+	return row->raw_len >= 2 &&
+	    (memcmp(row->raw, "\xff\xfe", 2) == 0 ||
+		memcmp(row->raw, "\xfe\xff", 2) == 0 ||
+		memchr(row->raw, '\0', row->raw_len) != NULL);
+}
+
+static unsigned int
+pool_threads(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (unsigned int)n;
+}
+
+/* The first row: it must be the header. */
+static int
+take_header(struct import *im, const struct csv_row *row)
+{
+	struct registry_load_options options = {
+		.store = im->site.store,
+		.keys = im->site.keys,
+		.header = &im->header,
+		.threads = pool_threads(),
+		.reject = on_reject,
+		.ctx = im,
+	};
+
+	if (is_utf16(row))
+		return err_set(&im->err, ERR_PARSE,
+		    "it is UTF-16 or no text at all; save it as CSV in UTF-8, "
+		    "or convert it with iconv -f UTF-16 -t UTF-8");
+	if (row->fault != NULL)
+		return err_set(&im->err, ERR_PARSE,
+		    "the header cannot be read: %s", row->fault);
+	if (registry_header_parse(&im->header, row, &im->err) == -1)
+		return -1;
+	im->load = registry_load_new(&options, &im->err);
+	return im->load != NULL ? 0 : -1;
+}
+
+static int
+on_row(void *ctx, const struct csv_row *row)
+{
+	struct import *im = ctx;
+	int64_t now_us = clock_wall_us();
+
+	if (im->load == NULL)
+		return take_header(im, row);
+	if (registry_load_row(im->load, row, now_us, &im->err) == -1)
+		return -1;
+	show_progress(im, clock_mono_us());
+	return 0;
+}
+
+/* Read the file to its end.  -1 with im->err. */
+static int
+read_file(struct import *im)
+{
+	char *piece = malloc(PIECE);
+	ssize_t n = -1;
+	int rc = 0;
+
+	if (piece == NULL)
+		return err_set(&im->err, ERR_NOMEM, "out of memory");
+	while (rc == 0 && (n = read(im->fd, piece, PIECE)) > 0) {
+		im->taken += n;
+		rc = csv_feed(im->csv, piece, (size_t)n);
+	}
+	if (rc == 0 && n == -1)
+		rc = err_set(&im->err, ERR_IO, "%s", strerror(errno));
+	if (rc == 0)
+		rc = csv_end(im->csv);
+	if (rc == 0 && im->load == NULL)
+		rc = err_set(&im->err, ERR_PARSE, "it is empty");
+	if (rc == 0)
+		rc = registry_load_end(im->load, &im->err);
+	secret_cleanse(piece, PIECE);
+	free(piece);
+	return rc;
+}
+
+/* Say why it has stopped, and what is known then. */
+static int
+explain(struct import *im, const struct cli_command *self)
+{
+	char text[1024], taken[NUMBER_SIZE];
+
+	if (im->load == NULL && im->err.code == ERR_PARSE)
+		snprintf(text, sizeof(text),
+		    "%s: %s; nothing was imported.  The first line must be "
+		    "%s",
+		    name_of(im), im->err.text, REGISTRY_HEADER);
+	else if (im->load == NULL)
+		snprintf(text, sizeof(text), "%s: %s; nothing was imported",
+		    name_of(im), im->err.text);
+	else
+		snprintf(text, sizeof(text),
+		    "%s: %s; it has stopped after %s rows.  They are kept: "
+		    "when the cause is removed, import the file again from its "
+		    "start",
+		    name_of(im), im->err.text,
+		    with_commas(taken, registry_load_counts(im->load).rows));
+	return cli_fail(self, text);
+}
+
+static int
+import(struct import *im, const struct cli_command *self)
+{
+	int rc;
+
+	if ((im->csv = csv_new(on_row, im)) == NULL)
+		return cli_fail(self, "out of memory");
+	im->begun_us = clock_mono_us();
+	rc = read_file(im);
+	if (reject_close(im->reject_file, im->rejects, &im->err) == -1)
+		rc = -1;
+	clear_progress(im);
+	rc = rc == -1 ? explain(im, self) : 0;
+	if (rc == 0)
+		print_summary(im);
+	registry_load_free(im->load);
+	csv_free(im->csv);
+	return rc;
+}
+
+/* ---- the command */
+
+static int
+open_input(struct import *im, struct err *err)
+{
+	struct stat st;
+
+	im->fd = strcmp(im->path, "-") == 0
+	    ? STDIN_FILENO
+	    : open(im->path, O_RDONLY | O_CLOEXEC);
+	if (im->fd == -1 || fstat(im->fd, &st) == -1)
+		return err_set(
+		    err, ERR_IO, "%s: %s", name_of(im), strerror(errno));
+	if (S_ISDIR(st.st_mode))
+		return err_set(err, ERR_IO, "%s: it is a folder", im->path);
+	im->size = S_ISREG(st.st_mode) ? st.st_size : 0;
+	im->bar = isatty(STDERR_FILENO);
+	return 0;
+}
+
+/* Where rejects go: never over the file that is read. */
+static int
+choose_rejects(struct import *im, const char *asked, struct err *err)
+{
+	struct stat in, out;
+	int n;
+
+	if (asked != NULL)
+		n = asprintf(&im->rejects, "%s", asked);
+	else
+		n = asprintf(&im->rejects, "%s.rejects",
+		    strcmp(im->path, "-") == 0 ? "stdin" : im->path);
+	if (n == -1) {
+		im->rejects = NULL;
+		return err_set(err, ERR_NOMEM, "out of memory");
+	}
+	if (stat(im->rejects, &out) == 0 && fstat(im->fd, &in) == 0 &&
+	    in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+		return err_set(err, ERR_REFUSED,
+		    "--rejects %s is the file to be imported", im->rejects);
+	return 0;
+}
+
+static int
+import_run(const struct cli_command *self, int argc, char **argv)
+{
+	const char *conf = NULL, *rejects = NULL;
+	const struct cli_option options[] = {
+		{ 'c', "config", &conf, NULL },
+		{ 'r', "rejects", &rejects, NULL },
+		{ 0, NULL, NULL, NULL },
+	};
+	struct import im = { .fd = -1 };
+	struct err err;
+	int at, rc;
+
+	if ((at = cli_options(self, argc, argv, options, 1, 1, &rc)) == -1)
+		return rc;
+	secret_no_core();
+	im.path = argv[at];
+	if (open_input(&im, &err) == -1 ||
+	    choose_rejects(&im, rejects, &err) == -1 ||
+	    cli_open(&im.site, conf, 1, &err) == -1)
+		rc = cli_fail(self, err.text);
+	else
+		rc = import(&im, self);
+	cli_close(&im.site);
+	free(im.rejects);
+	if (im.fd > STDIN_FILENO)
+		close(im.fd);
+	return rc;
+}
+
+const struct cli_command cli_registry_import = {
+	.name = "registry import",
+	.summary = "Take in holders and their certificates from a CSV file",
+	.help =
+	    "Usage: holdline registry import [-c FILE] [--rejects FILE] FILE\n"
+	    "\n"
+	    "Takes the registry's holders and certificates into the store.\n"
+	    "FILE is CSV in UTF-8 with a header; \"-\" reads standard input.\n"
+	    "Each line is one certificate with its holder.  The columns, in\n"
+	    "any order:\n"
+	    "\n"
+	    "  holder_ref         the registry's name for the holder; never a\n"
+	    "                     My Number\n"
+	    "  birth_date         YYYY-MM-DD\n"
+	    "  postal_code        seven digits, with or without the hyphen\n"
+	    "  municipality_code  six digits with their check digit\n"
+	    "  telephones         up to four, between them a space or ';'\n"
+	    "  pin                4 to 10 digits, or empty\n"
+	    "  kana_name          or empty\n"
+	    "  carrier            card or smartphone\n"
+	    "  kind               signature or authentication\n"
+	    "  issuer             SHA-1 of the issuer's key, 40 hexadecimal\n"
+	    "                     digits\n"
+	    "  serial             hexadecimal\n"
+	    "  not_before         YYYY-MM-DD\n"
+	    "  not_after          YYYY-MM-DD\n"
+	    "  status             good (or empty), hold or revoked\n"
+	    "\n"
+	    "A line that is not right is written to the rejects file with\n"
+	    "its number and the reason, and the rest is read on.  Importing\n"
+	    "the same file again changes nothing.  A good in the file never\n"
+	    "lifts a hold.\n"
+	    "\n"
+	    "Options:\n"
+	    "  -c, --config FILE   configuration file\n"
+	    "  -r, --rejects FILE  where rejected lines go; FILE.rejects\n"
+	    "                      unless given, stdin.rejects for \"-\".\n"
+	    "                      Only the owner may read it\n"
+	    "  -h, --help          print this\n"
+	    "\n"
+	    "Exit status: 0 when the file was read to its end, even if lines\n"
+	    "were rejected; 1 when it was not; 2 for a wrong command line.\n"
+	    "\n"
+	    "Example:\n"
+	    "  holdline registry import holders.csv\n"
+	    "  1,234 rows: 1,200 new, 10 changed, 20 unchanged, 4 rejected\n"
+	    "  (see holders.csv.rejects)\n",
+	.run = import_run,
+};

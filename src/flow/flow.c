@@ -278,6 +278,7 @@ static void
 on_held(struct flow *f, const struct flow_event *e, struct flow_action *a)
 {
 	f->held = *e->held;
+	f->plan = f->held.plan;
 	f->told = false;
 	if (f->hung_up)
 		enter_step(f, FLOW_END, a);

@@ -24,9 +24,10 @@ _Static_assert(RECEIPT_DIGITS == STORE_RECEIPT_DIGITS, "one receipt");
  */
 struct hold_job {
 	struct hold *room;
-	struct hold_job *next, **prev; /* among those awaiting visibility */
+	struct hold_job *next, **prev; /* among the room's placements */
 	struct timer timer;
-	int64_t deadline_us; /* monotonic: when "accepted" is said */
+	int64_t deadline_us; /* monotonic: when "accepted" is said; 0 = not
+				committed yet */
 	unsigned int carriers;
 	unsigned int retries;
 	bool cancelled; /* done must not be called */
@@ -45,7 +46,7 @@ struct hold_job {
 
 struct hold {
 	struct hold_options options;
-	struct hold_job *waiting;
+	struct hold_job *first;
 };
 
 static const char *const result_names[] = {
@@ -93,8 +94,8 @@ hold_free(struct hold *h)
 {
 	if (h == NULL)
 		return;
-	while (h->waiting != NULL)
-		job_free(h->waiting);
+	while (h->first != NULL)
+		job_free(h->first);
 	free(h);
 }
 
@@ -210,11 +211,6 @@ job_wait_visible(struct hold_job *job)
 	struct hold *h = job->room;
 	int64_t wait_us = h->options.visible_wait_us;
 
-	job->next = h->waiting;
-	job->prev = &h->waiting;
-	if (job->next != NULL)
-		job->next->prev = &job->next;
-	h->waiting = job;
 	job->deadline_us = timers_mono_us(h->options.timers) + wait_us;
 	timer_start(h->options.timers, &job->timer,
 	    wait_us < POLL_US ? wait_us : POLL_US, job_poll, job);
@@ -227,16 +223,13 @@ job_fill_answer(struct hold_job *job)
 {
 	const struct store_hold *p = &job->place;
 	struct hold_answer *a = &job->answer;
-	size_t i;
 
 	memcpy(a->receipt, p->receipt, sizeof(a->receipt));
 	a->stored_us = p->stored_us;
 	a->visible_us = p->visible_us;
 	a->visible = p->visible_us != 0;
-	for (i = 0; i < p->n; i++)
-		if (p->certs[i].status == STORE_HELD &&
-		    (job->carriers & 1u << p->certs[i].carrier) != 0)
-			a->kinds |= 1u << p->certs[i].kind;
+	a->plan = status_plan(p->certs, p->n, job->carriers,
+	    timers_wall_us(job->room->options.timers));
 }
 
 static void
@@ -312,6 +305,11 @@ hold_place(struct hold *h, const struct hold_request *request,
 	p->decide_ctx = job;
 	for (i = 0; i < STORE_RECEIPT_TRIES; i++)
 		receipt_make(request->random[i], p->receipts[i]);
+	job->next = h->first;
+	job->prev = &h->first;
+	if (job->next != NULL)
+		job->next->prev = &job->next;
+	h->first = job;
 	job_submit(job);
 	return job;
 }
@@ -327,9 +325,10 @@ hold_visible(struct hold *h, int64_t hold_id, int64_t visible_us)
 {
 	struct hold_job *job, *next;
 
-	for (job = h->waiting; job != NULL; job = next) {
+	for (job = h->first; job != NULL; job = next) {
 		next = job->next;
-		if (job->place.hold_id == hold_id && !job->settled)
+		if (job->deadline_us != 0 && !job->settled &&
+		    job->place.hold_id == hold_id)
 			job_became_visible(job, visible_us);
 	}
 }

@@ -109,6 +109,9 @@ size_t db_get_blob(struct db_query *q, void *out, size_t size);
 /* How many rows the last db_run() wrote. */
 int64_t db_changes(struct store_db *db);
 
+/* A count that grows with every row that is written. */
+int64_t db_written(struct store_db *db);
+
 /* The id of the row that the last INSERT made. */
 int64_t db_last_id(struct store_db *db);
 

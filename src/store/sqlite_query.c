@@ -175,6 +175,12 @@ db_changes(struct store_db *db)
 }
 
 int64_t
+db_written(struct store_db *db)
+{
+	return sqlite3_total_changes64(db->sqlite);
+}
+
+int64_t
 db_last_id(struct store_db *db)
 {
 	return sqlite3_last_insert_rowid(db->sqlite);

@@ -230,6 +230,21 @@ do_call(struct script *s)
 	    option(s, "to", "0120950178"), option(s, "lang", "ja"));
 }
 
+/* Settings take effect with a restart of the server. */
+static void
+do_conf(struct script *s)
+{
+	unsigned int n = (unsigned int)atoi(word(s, 2));
+
+	if (strcmp(word(s, 1), "verify_number_attempts") == 0)
+		s->world.conf->verify_number_attempts = n;
+	else if (strcmp(word(s, 1), "verify_tag_attempts") == 0)
+		s->world.conf->verify_tag_attempts = n;
+	else
+		fail(s, "%s cannot be set here", word(s, 1));
+	world_restart(&s->world);
+}
+
 static int64_t
 seconds(const struct script *s, const char *text)
 {
@@ -250,7 +265,7 @@ await_play(struct script *s)
 	struct world_call *c = current(s);
 	int64_t end_us = s->world.mono_us + PATIENCE_US;
 
-	if (c->playing && !c->collecting) {
+	if (c->playing && !c->collecting && c->heard_it) {
 		world_played(&s->world, s->slot, "", false);
 		s->typed_us = s->world.mono_us;
 	}
@@ -293,6 +308,7 @@ do_hear(struct script *s)
 	int w;
 
 	await_play(s);
+	c->heard_it = true;
 	for (i = 0; i < c->n; i++)
 		snprintf(all + strlen(all), sizeof(all) - strlen(all), " %s",
 		    c->heard[i]);
@@ -320,6 +336,8 @@ do_type(struct script *s)
 
 	if (!c->playing || !c->collecting)
 		fail(s, "nobody is listening to digits");
+	if (c->leg == NULL)
+		fail(s, "the server has given this call up");
 	str_copy(digits, sizeof(digits), word(s, 1));
 	if (strcmp(digits, "-") == 0)
 		digits[0] = '\0';
@@ -558,6 +576,12 @@ do_words(struct script *s)
 		world_pass(&s->world, seconds(s, word(s, 1)));
 	else if (strcmp(verb, "clock") == 0)
 		s->world.wall_us += seconds(s, word(s, 1));
+	else if (strcmp(verb, "clock-to") == 0)
+		s->world.wall_us = clock_jst_start_us(atoi(word(s, 1)));
+	else if (strcmp(verb, "conf") == 0)
+		do_conf(s);
+	else if (strcmp(verb, "quick") == 0)
+		s->world.quick = true;
 	else if (strcmp(verb, "ended") == 0)
 		do_ended(s);
 	else if (strcmp(verb, "expect") == 0)
@@ -577,7 +601,7 @@ run_file(struct script *s, const char *path)
 	if (f == NULL)
 		fail(s, "cannot be read");
 	for (unsigned int nr = 1; fgets(line, sizeof(line), f) != NULL; nr++) {
-		line[strcspn(line, "#\n")] = '\0';
+		line[line[0] == '#' ? 0 : strcspn(line, "\n")] = '\0';
 		s->file = path;
 		s->line = nr;
 		s->n = 0;

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/conf.h"
+#include "base/timer.h"
 #include "cli/phone.h"
 #include "store/store.h"
 
@@ -36,6 +37,7 @@ struct world_call {
 	void *session;
 	char id[64];
 	bool playing, collecting, dead_gateway;
+	bool heard_it; /* the script has looked at this play */
 	unsigned int max;
 	int64_t ms; /* how long the play takes */
 	size_t n;
@@ -56,7 +58,7 @@ struct world {
 	struct publish *publish;
 	struct sessions *sessions;
 	int64_t mono_us, wall_us;
-	bool store_fails; /* reads and writes of the store fail */
+	bool quick;	  /* prompts take no time */
 	bool away;        /* the cache cannot be reached */
 	int64_t push_us;  /* how long a push takes */
 	bool push_lost;   /* a push reaches the cache, its answer does not */

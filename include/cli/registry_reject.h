@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * registry_reject.h -- the file of rows that were not taken.
+ *
+ * CSV with the columns line, reason and row, the last being the row as it
+ * stood, as one quoted field.  As personal as the registry's own file: only
+ * its owner may read it.  Any one thread.
+ */
+#ifndef CLI_REGISTRY_REJECT_H
+#define CLI_REGISTRY_REJECT_H
+
+#include <stdio.h>
+
+struct err;
+struct registry_reject;
+
+/* Make it, or begin anew, and write its header.  Owned (reject_close); NULL
+ * with *err (ERR_IO). */
+FILE *reject_open(const char *path, struct err *err);
+
+/* Add one row.  `path` is for the error.  Returns 0, or -1 with *err. */
+int reject_write(FILE *f, const char *path, const struct registry_reject *r,
+    struct err *err);
+
+/* Close it; NULL is a no-op.  Returns 0, or -1 with *err: rows are missing,
+ * such as when the disk is full. */
+int reject_close(FILE *f, const char *path, struct err *err);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "cli/registry_load.h"
+#include "cli/registry_reject.h"
+
+/* A file that was there before may have been open to others; a device or a
+ * pipe is left as it is. */
+static int
+make_private(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return -1;
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	return fchmod(fd, 0600) == -1 || ftruncate(fd, 0) == -1 ? -1 : 0;
+}
+
+FILE *
+reject_open(const char *path, struct err *err)
+{
+	FILE *f = NULL;
+	int fd, rc;
+
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	rc = fd == -1 ? -1 : make_private(fd);
+	if (rc == 0 && (f = fdopen(fd, "w")) != NULL) {
+		fputs("line,reason,row\n", f);
+		return f;
+	}
+	err_set(err, ERR_IO,
+	    "rejected rows cannot be written to %s: %s; name another file "
+	    "with --rejects",
+	    path, strerror(errno));
+	if (fd != -1)
+		close(fd);
+	return NULL;
+}
+
+static void
+write_quoted(FILE *f, const char *text, size_t len)
+{
+	putc('"', f);
+	for (; len > 0; text++, len--) {
+		if (*text == '"')
+			putc('"', f);
+		putc(*text, f);
+	}
+	putc('"', f);
+}
+
+static int
+broken(const char *path, struct err *err)
+{
+	return err_set(err, ERR_IO, "rejected rows cannot be written to %s: %s",
+	    path, strerror(errno));
+}
+
+int
+reject_write(
+    FILE *f, const char *path, const struct registry_reject *r, struct err *err)
+{
+	fprintf(f, "%" PRIu64 ",", r->line);
+	write_quoted(f, r->reason, strlen(r->reason));
+	putc(',', f);
+	write_quoted(f, r->raw, r->raw_len);
+	putc('\n', f);
+	return ferror(f) ? broken(path, err) : 0;
+}
+
+int
+reject_close(FILE *f, const char *path, struct err *err)
+{
+	int failed;
+
+	if (f == NULL)
+		return 0;
+	failed = ferror(f);
+	return fclose(f) != 0 || failed ? broken(path, err) : 0;
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store_world.h -- a store in a temporary folder, with a clock of its own and
+ * short ways to put people into it.  Included once by each store test.
+ */
+#ifndef TESTS_STORE_WORLD_H
+#define TESTS_STORE_WORLD_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "base/clock.h"
+#include "store/audit.h"
+#include "store/call.h"
+#include "store/cases.h"
+#include "store/cert.h"
+#include "store/hold.h"
+#include "store/lookup.h"
+#include "store/outbox.h"
+#include "store/registry.h"
+#include "store/store.h"
+
+#define ISSUER "00112233445566778899aabbccddeeff00112233"
+#define NOON INT64_C(1795485600000000) /* 2026-11-24, Japan */
+
+struct world {
+	char dir[256], path[300];
+	int64_t now_us; /* the store's wall clock */
+	struct store *store;
+};
+
+static inline int64_t
+world_now(void *ctx)
+{
+	return ((struct world *)ctx)->now_us;
+}
+
+static inline struct store_options
+world_options(struct world *w, unsigned int threads)
+{
+	return (struct store_options){ .path = w->path,
+		.threads = threads,
+		.wall_us = world_now,
+		.wall_ctx = w };
+}
+
+static inline struct store *
+world_open_store(struct world *w, unsigned int threads)
+{
+	struct store_options o = world_options(w, threads);
+	struct err err = { 0 };
+	struct store *s = store_open(&o, &err);
+
+	if (s == NULL)
+		fail_msg("%s", err.text);
+	return s;
+}
+
+/* A temporary folder, and no store in it yet. */
+static inline struct world *
+world_folder(void)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	const char *tmp = getenv("TMPDIR");
+
+	assert_non_null(w);
+	snprintf(w->dir, sizeof(w->dir), "%s/holdline-store-XXXXXX",
+	    tmp != NULL ? tmp : "/tmp");
+	assert_non_null(mkdtemp(w->dir));
+	snprintf(w->path, sizeof(w->path), "%s/store.db", w->dir);
+	w->now_us = NOON;
+	return w;
+}
+
+static inline int
+world_setup(void **state)
+{
+	struct world *w = world_folder();
+
+	w->store = world_open_store(w, 0);
+	*state = w;
+	return 0;
+}
+
+static inline int
+world_setup_folder(void **state)
+{
+	*state = world_folder();
+	return 0;
+}
+
+static inline int
+world_teardown(void **state)
+{
+	static const char *const ends[] = { "", "-wal", "-shm", "-journal" };
+	struct world *w = *state;
+	char path[320];
+	size_t i;
+
+	store_close(w->store);
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		snprintf(path, sizeof(path), "%s%s", w->path, ends[i]);
+		unlink(path);
+	}
+	if (rmdir(w->dir) == -1)
+		fail_msg("files are left in %s", w->dir);
+	free(w);
+	return 0;
+}
+
+/* Ask the file itself, over another connection. */
+static inline int64_t
+world_sql(struct world *w, const char *sql)
+{
+	sqlite3_stmt *stmt;
+	sqlite3 *db;
+	int64_t value = -1;
+
+	assert_int_equal(sqlite3_open(w->path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000);
+	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
+		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+	if (sqlite3_step(stmt) == SQLITE_ROW)
+		value = sqlite3_column_int64(stmt, 0);
+	assert_int_equal(sqlite3_finalize(stmt), SQLITE_OK);
+	sqlite3_close(db);
+	return value;
+}
+
+/* Wait for a request that must work. */
+static inline void
+must(struct store *s, struct store_req *req)
+{
+	if (store_wait(s, req) == -1)
+		fail_msg("%s", req->err.text);
+}
+
+/* The registry's row for person `who`, certificate `serial`. */
+static inline struct store_put
+row(uint8_t who, const char *serial, enum store_kind kind)
+{
+	struct store_put r = { 0 };
+
+	memset(r.ref, who, sizeof(r.ref));
+	memset(r.tag, 0x80 | who, sizeof(r.tag));
+	r.key_version = 1;
+	snprintf(r.municipality, sizeof(r.municipality), "131016");
+	snprintf(r.cert.issuer, sizeof(r.cert.issuer), ISSUER);
+	snprintf(r.cert.serial, sizeof(r.cert.serial), "%s", serial);
+	r.cert.kind = kind;
+	r.cert.not_before = 20240401;
+	r.cert.not_after = 20290401;
+	r.now_us = NOON - 1000;
+	return r;
+}
+
+static inline void
+put(struct world *w, struct store_put *r)
+{
+	store_put(w->store, r);
+	must(w->store, &r->req);
+}
+
+/* The only candidate with a person's tag; its id. */
+static inline int64_t
+holder_of(struct world *w, uint8_t who)
+{
+	struct store_lookup r = { .n_tags = 1, .now_us = NOON, .window_us = 1 };
+
+	memset(r.tags[0], 0x80 | who, STORE_MAC_SIZE);
+	store_lookup(w->store, &r);
+	must(w->store, &r.req);
+	assert_int_equal(r.n, 1);
+	return r.candidates[0].holder;
+}
+
+/* A person with a pair of certificates on a card, serials <who>01, <who>02. */
+static inline int64_t
+person(struct world *w, uint8_t who)
+{
+	struct store_put r;
+	char serial[8];
+
+	snprintf(serial, sizeof(serial), "%02x01", who);
+	r = row(who, serial, STORE_SIGNATURE);
+	put(w, &r);
+	snprintf(serial, sizeof(serial), "%02x02", who);
+	r = row(who, serial, STORE_AUTHENTICATION);
+	put(w, &r);
+	return holder_of(w, who);
+}
+
+/* Take whatever is not over, as the hold room does. */
+static inline void
+decide_all(void *ctx, const struct store_cert *certs, size_t n, int64_t now_us,
+    bool *take)
+{
+	size_t i;
+
+	(void)ctx;
+	for (i = 0; i < n; i++)
+		take[i] = certs[i].status == STORE_GOOD &&
+		    clock_jst_ymd(now_us) <= certs[i].not_after;
+}
+
+/* Take everything, even what may not be taken. */
+static inline void
+decide_rash(void *ctx, const struct store_cert *certs, size_t n, int64_t now_us,
+    bool *take)
+{
+	size_t i;
+
+	(void)ctx, (void)certs, (void)now_us;
+	for (i = 0; i < n; i++)
+		take[i] = true;
+}
+
+static inline struct store_hold
+hold_request(const char *call, int64_t holder, const char *receipt)
+{
+	struct store_hold r = { .holder = holder,
+		.reported_us = NOON - 60000000,
+		.verified_us = NOON - 20000000,
+		.lang = "ja",
+		.decide = decide_all };
+
+	snprintf(r.call_id, sizeof(r.call_id), "%s", call);
+	snprintf(r.receipts[0], sizeof(r.receipts[0]), "%s", receipt);
+	return r;
+}
+
+static inline void
+place(struct world *w, struct store_hold *r)
+{
+	store_hold(w->store, r);
+	must(w->store, &r->req);
+}
+
+/* Everything in the outbox, read back from a cache that works. */
+static inline void
+publish_all(struct world *w, int64_t now_us, struct store_outbox_ack *ack)
+{
+	struct store_outbox_take take = { .now_us = now_us };
+	size_t i;
+
+	store_outbox_take(w->store, &take);
+	must(w->store, &take.req);
+	memset(ack, 0, sizeof(*ack));
+	ack->n = take.n;
+	ack->now_us = now_us;
+	for (i = 0; i < take.n; i++) {
+		ack->seqs[i] = take.rows[i].seq;
+		ack->holds[i] = take.rows[i].hold_id;
+	}
+	store_outbox_ack(w->store, ack);
+	must(w->store, &ack->req);
+}
+
+#endif
