@@ -14,16 +14,16 @@
 struct err;
 struct registry_reject;
 
-/* Make it, or begin anew, and write its header.  Owned (reject_close); NULL
+/* Make it, or begin anew, and write its header.  Owned (registry_reject_close); NULL
  * with *err (ERR_IO). */
-FILE *reject_open(const char *path, struct err *err);
+FILE *registry_reject_open(const char *path, struct err *err);
 
 /* Add one row.  `path` is for the error.  Returns 0, or -1 with *err. */
-int reject_write(FILE *f, const char *path, const struct registry_reject *r,
-    struct err *err);
+int registry_reject_write(FILE *f, const char *path,
+    const struct registry_reject *r, struct err *err);
 
 /* Close it; NULL is a no-op.  Returns 0, or -1 with *err: rows are missing,
  * such as when the disk is full. */
-int reject_close(FILE *f, const char *path, struct err *err);
+int registry_reject_close(FILE *f, const char *path, struct err *err);
 
 #endif

@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "base/timer.h"
 #include "call/agi_leg.h"
+#include "call/agi_text.h"
 #include "wire/agi.h"
 
 #define MS_US INT64_C(1000)
@@ -23,18 +24,6 @@
 #define ENV_US (10 * S_US)
 #define ANSWER_US (500 * MS_US) /* Asterisk waits so long for media */
 #define GONE_US (2 * S_US)      /* nobody waits for a dead channel longer */
-
-#define PREFIX "holdline/"
-#define DIGITS "HOLDLINE_D"
-#define LAST_FILE \
-	"&" PREFIX "silence" /* a missing last file would mean no
-					  collection at all */
-/* What is left for prompts when the rest of the command is there. */
-#define PLAY_ROOM (AGI_COMMAND_MAX + 1 - sizeof("EXEC Playback \"\"\n"))
-#define READ_ROOM \
-	(AGI_COMMAND_MAX + 1 - \
-	    sizeof("EXEC Read \"" DIGITS "," LAST_FILE ",32,,1\"\n"))
-_Static_assert(LEG_DIGITS_MAX < 100, "READ_ROOM counts two digits");
 
 enum state {
 	STATE_ENV,
@@ -68,7 +57,7 @@ static const char *const state_names[] = {
 	[STATE_READ] = "EXEC Read",
 	[STATE_FETCH] = "GET FULL VARIABLE",
 	[STATE_CUT] = "nothing",
-	[STATE_END_WIPE] = ("SET VARIABLE " DIGITS),
+	[STATE_END_WIPE] = ("SET VARIABLE " AGI_TEXT_DIGITS),
 	[STATE_END_RESULT] = "SET VARIABLE HOLDLINE_RESULT",
 	[STATE_END_NEXT] = "SET VARIABLE HOLDLINE_NEXT",
 	[STATE_END_DONE] = "SET VARIABLE HOLDLINE_DONE",
@@ -85,12 +74,6 @@ static const char *const next_names[] = {
 _Static_assert(sizeof(next_names) / sizeof(next_names[0]) == LEG_NEXT_COUNT,
     "every leg_next needs a name");
 
-/* What is kept of the environment, until the session has heard it. */
-struct env {
-	char call_id[64], number[64], pres[8], dnis[64], exten[64], lang[16];
-	bool id_cut; /* agi_uniqueid did not fit */
-};
-
 struct agi_leg {
 	struct leg leg;
 	struct agi_leg_options o;
@@ -100,13 +83,13 @@ struct agi_leg {
 	const char *cut; /* why the connection is of no more use, or NULL */
 	bool in_event;   /* freeing waits for its end */
 	bool freed;
-	struct env *env; /* owned; NULL once ready() was told */
+	struct agi_text_env *env; /* owned; NULL once ready() was told */
 	char call_id[64];
 
 	bool hung_up; /* known to be */
 	bool told;    /* the session knows it too */
 	bool warned;  /* of missing sound files */
-	bool typed;   /* DIGITS has been set on the channel */
+	bool typed;   /* the channel holds digits */
 
 	char lang[16]; /* the channel's, as far as we know */
 	unsigned int first_s, next_s;
@@ -175,31 +158,10 @@ agi_set_seconds(struct agi_leg *l, const char *name, unsigned int s)
 	agi_set(l, name, value);
 }
 
-/*
- * How much of the list goes into one Playback: as much as fits, or, before a
- * Read, as little as makes the rest fit there, for the sake of barge-in.
- */
-static size_t
-agi_play_length(const struct agi_leg *l)
-{
-	size_t len = strlen(l->left), n = len;
-
-	if (l->max > 0) {
-		assert(len > READ_ROOM);
-		n = len - READ_ROOM - 1;
-		n += strcspn(l->left + n, "&");
-	}
-	if (n > PLAY_ROOM)
-		for (n = PLAY_ROOM; n > 0 && l->left[n] != '&'; n--)
-			;
-	assert(n > 0); /* or one prompt's name takes a kilobyte */
-	return n;
-}
-
 static void
 agi_send_play(struct agi_leg *l)
 {
-	size_t n = agi_play_length(l);
+	size_t n = agi_text_play_length(l->left, l->max > 0);
 	char *files = l->left;
 
 	l->left += n + (files[n] != '\0');
@@ -214,8 +176,8 @@ agi_send_read(struct agi_leg *l)
 	char args[AGI_COMMAND_MAX];
 	int64_t s = l->first_s + (int64_t)l->max * l->next_s;
 
-	snprintf(args, sizeof(args), DIGITS ",%s" LAST_FILE ",%u,,1", l->left,
-	    l->max);
+	snprintf(args, sizeof(args),
+	    AGI_TEXT_DIGITS ",%s" AGI_TEXT_LAST ",%u,,1", l->left, l->max);
 	l->left += strlen(l->left);
 	l->typed = true;
 	agi_send(l, l->ms * MS_US + s * S_US,
@@ -265,10 +227,10 @@ enter_state(struct agi_leg *l, enum state state)
 	case STATE_FETCH: /* for the reply: how Read ended, and the digits */
 		agi_send(l, 0,
 		    (const char *const[]){ "GET FULL VARIABLE",
-			"${READSTATUS}:${" DIGITS "}", NULL });
+			"${READSTATUS}:${" AGI_TEXT_DIGITS "}", NULL });
 		break;
 	case STATE_END_WIPE: /* for the reply: no digits stay on the channel */
-		agi_set(l, DIGITS, "");
+		agi_set(l, AGI_TEXT_DIGITS, "");
 		break;
 	case STATE_END_RESULT: /* for the reply */
 		agi_set(l, "HOLDLINE_RESULT", l->result);
@@ -344,10 +306,11 @@ agi_on_timer(void *ctx)
 		return;
 	}
 	metric_add(METRIC_AGI_TIMEOUT, 1);
-	if (l->state == STATE_END_DONE && !l->hung_up)
+	if (l->state >= STATE_END_WIPE && !l->hung_up)
 		log_warn("call", l->call_id,
-		    "event=done-unsure why=\"no reply to SET VARIABLE "
-		    "HOLDLINE_DONE\"");
+		    "event=end-unsure why=\"no reply to %s; the dialplan may "
+		    "try another server\"",
+		    state_names[l->state]);
 	snprintf(why, sizeof(why),
 	    "the gateway did not reply to %s in time; see whether it is "
 	    "overloaded, or raise agi.slack",
@@ -369,7 +332,7 @@ agi_advance(struct agi_leg *l)
 		enter_state(l, STATE_RESPONSE);
 	else if (l->max > 0 && l->next_s != l->want_next_s)
 		enter_state(l, STATE_DIGIT);
-	else if (l->max > 0 && strlen(l->left) <= READ_ROOM)
+	else if (l->max > 0 && strlen(l->left) <= AGI_TEXT_READ_ROOM)
 		enter_state(l, STATE_READ);
 	else if (l->left[0] != '\0')
 		enter_state(l, STATE_PLAY);
@@ -377,26 +340,6 @@ agi_advance(struct agi_leg *l)
 		enter_state(l, STATE_IDLE);
 		l->o.events->said(l->o.ctx);
 	}
-}
-
-/* "holdline/a&holdline/b".  Owned; NULL when out of memory. */
-static char *
-agi_list(const struct leg_say *say)
-{
-	size_t i, len = 0;
-	char *list, *at;
-
-	for (i = 0; i < say->n; i++)
-		len += sizeof(PREFIX) + strlen(say->files[i]);
-	if ((at = list = malloc(len)) == NULL)
-		return NULL;
-	for (i = 0; i < say->n; i++) {
-		assert(strpbrk(say->files[i], "&,\"\\\r\n") == NULL);
-		at = stpcpy(
-		    stpcpy(at, i == 0 ? PREFIX : "&" PREFIX), say->files[i]);
-	}
-	assert(at < list + len);
-	return list;
 }
 
 /* A request comes when we are idle; when the caller has hung up meanwhile,
@@ -416,7 +359,7 @@ agi_ask(struct agi_leg *l, const struct leg_say *say)
 	assert(strlen(say->lang) < sizeof(l->want_lang));
 	str_copy(l->want_lang, sizeof(l->want_lang), say->lang);
 	l->ms = say->ms;
-	if ((l->list = l->left = agi_list(say)) == NULL)
+	if ((l->list = l->left = agi_text_list(say)) == NULL)
 		agi_cut(l, "no memory for a list of prompts");
 	else
 		agi_advance(l);
@@ -493,76 +436,21 @@ static const struct leg_ops agi_leg_ops = { .answer = agi_leg_answer,
 	.end = agi_leg_end,
 	.free = agi_leg_free };
 
-/* ---- the environment */
-
-/* The first line of a name counts: a caller's name comes later, is not
- * escaped, and might hold a line that looks like another one. */
-static void
-agi_on_env(struct agi_leg *l, const char *name, const char *value)
-{
-	struct env *e = l->env;
-	const struct {
-		const char *name;
-		char *to;
-		size_t size;
-	} fields[] = {
-		{ "agi_uniqueid", e->call_id, sizeof(e->call_id) },
-		{ "agi_callerid", e->number, sizeof(e->number) },
-		{ "agi_callingpres", e->pres, sizeof(e->pres) },
-		{ "agi_dnid", e->dnis, sizeof(e->dnis) },
-		{ "agi_extension", e->exten, sizeof(e->exten) },
-		{ "agi_language", e->lang, sizeof(e->lang) },
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		if (strcmp(name, fields[i].name) != 0 || *fields[i].to != '\0')
-			continue;
-		if (str_copy(fields[i].to, fields[i].size, value) == -1 &&
-		    fields[i].to == e->call_id)
-			e->id_cut = true;
-	}
-}
-
-/* Is there a number, and may it be shown?  The bits of callingpres say so: a
- * number that is withheld is sent all the same. */
-static bool
-agi_number_shown(const struct env *e)
-{
-	if (strpbrk(e->number, "0123456789") == NULL) /* "unknown", "" */
-		return false;
-	return e->pres[0] == '\0' ||
-	    (str_is_digits(e->pres, 1, 5) && (atoi(e->pres) & 0x60) == 0);
-}
-
-static const char *
-agi_dnis(const struct env *e)
-{
-	if (strpbrk(e->dnis, "0123456789") != NULL)
-		return e->dnis;
-	return strpbrk(e->exten, "0123456789") != NULL ? e->exten : "";
-}
+/* ---- what the gateway says */
 
 static void
 agi_on_env_end(struct agi_leg *l)
 {
-	struct env *e = l->env;
-	const struct leg_info info = { .call_id = e->call_id,
-		.number = agi_number_shown(e) ? e->number : NULL,
-		.dnis = agi_dnis(e),
-		.lang = e->lang };
+	struct agi_text_env *e = l->env;
+	struct leg_info info;
+	const char *why = agi_text_env_info(e, &info);
 
-	if (e->call_id[0] == '\0' || e->id_cut) {
-		agi_failed(l,
-		    e->id_cut ? "the gateway's agi_uniqueid is longer than 63 "
-				"bytes; give its systemname a shorter name"
-			      : "the gateway sent no agi_uniqueid; only "
-				"Asterisk's AGI() should connect to "
-				"agi.listen");
+	if (why != NULL) {
+		agi_failed(l, why);
 		return;
 	}
-	str_copy(l->call_id, sizeof(l->call_id), e->call_id);
-	str_copy(l->lang, sizeof(l->lang), e->lang);
+	str_copy(l->call_id, sizeof(l->call_id), info.call_id);
+	str_copy(l->lang, sizeof(l->lang), info.lang);
 	l->env = NULL;
 	enter_state(l, STATE_IDLE);
 	l->o.events->ready(l->o.ctx, &info);
@@ -570,70 +458,53 @@ agi_on_env_end(struct agi_leg *l)
 	free(e);
 }
 
-/* ---- replies */
-
-/* Keys of a telephone only: A to D exist too, and are taken for '*', which is
- * no entry's digit.  -1 when it is anything else, or too much. */
-static int
-agi_digits(const char *text, unsigned int max, char *digits)
+/* Said once a call: the caller hears nothing and is handed to a person. */
+static void
+agi_warn_of_sounds(struct agi_leg *l)
 {
-	size_t i, len = strlen(text);
-
-	if (len > max || strspn(text, "0123456789*ABCDabcd") != len)
-		return -1;
-	for (i = 0; i <= len; i++)
-		digits[i] =
-		    strchr("ABCDabcd", text[i]) != NULL && text[i] != '\0'
-		    ? '*'
-		    : text[i];
-	return 0;
+	if (!l->warned)
+		log_warn("call", l->call_id,
+		    "event=read-failed why=\"Read could not collect digits; "
+		    "see that the prompts and " AGI_TEXT_PREFIX
+		    "silence are in Asterisk's sounds folder\"");
+	l->warned = true;
 }
 
-/* READSTATUS to how it ended. */
 static enum leg_collect_end
-agi_collect_end(struct agi_leg *l, const char *status, size_t len)
+agi_collect_end(struct agi_leg *l, enum agi_text_read status)
 {
-	if (len == 6 && memcmp(status, "HANGUP", 6) == 0)
+	if (status == AGI_TEXT_READ_HANGUP)
 		l->hung_up = true;
 	if (l->hung_up)
 		return LEG_COLLECT_HANGUP;
-	if (len == 2 && memcmp(status, "OK", 2) == 0)
-		return LEG_COLLECT_FULL;
-	if ((len != 7 || memcmp(status, "TIMEOUT", 7) != 0) && !l->warned) {
-		l->warned = true;
-		log_warn("call", l->call_id,
-		    "event=read-failed why=\"Read could not collect digits; "
-		    "see that " PREFIX "silence and the prompts are in "
-		    "Asterisk's sounds folder\"");
-	}
-	return LEG_COLLECT_TIMEOUT;
+	if (status == AGI_TEXT_READ_ERROR)
+		agi_warn_of_sounds(l);
+	return status == AGI_TEXT_READ_OK ? LEG_COLLECT_FULL
+					  : LEG_COLLECT_TIMEOUT;
 }
 
-/* "OK:123", "TIMEOUT:12", "HANGUP:12", "ERROR:", ":" */
 static void
-agi_on_fetched(struct agi_leg *l, const char *data)
+agi_on_fetched(struct agi_leg *l, const char *value)
 {
 	char digits[LEG_DIGITS_MAX + 1];
-	const char *status = data == NULL ? ":" : data;
-	size_t len = strcspn(status, ":");
+	enum agi_text_read status;
 	enum leg_collect_end end;
 
-	if (status[len] == '\0' ||
-	    agi_digits(status + len + 1, l->max, digits) == -1) {
+	if (agi_text_read(value, l->max, &status, digits) == -1) {
 		metric_add(METRIC_AGI_GARBAGE, 1);
 		agi_failed(l,
-		    "the gateway's " DIGITS " holds what no telephone can "
-		    "type; see that the dialplan does not set it");
+		    "the gateway's " AGI_TEXT_DIGITS " holds what no telephone "
+		    "can type; see that the dialplan does not set it");
 		return;
 	}
-	end = agi_collect_end(l, status, len);
+	end = agi_collect_end(l, status);
 	enter_state(l, STATE_IDLE);
 	l->o.events->collected(l->o.ctx, end, digits);
 	secret_cleanse(digits, sizeof(digits));
-	if (!l->freed && end == LEG_COLLECT_HANGUP && l->state != STATE_OVER) {
-		l->told = true;
-		l->o.events->hung_up(l->o.ctx);
-	}
+	if (l->freed || end != LEG_COLLECT_HANGUP)
+		return;
+	l->told = true; /* also when collected() has ended the leg */
+	l->o.events->hung_up(l->o.ctx);
 }
 
 /* A reply with a code that none of our commands should get. */
@@ -755,7 +626,7 @@ agi_on_event(void *ctx, const struct agi_event *e)
 	l->in_event = true;
 	switch (l->state == STATE_OVER ? AGI_ODD : e->type) {
 	case AGI_ENV:
-		agi_on_env(l, e->name, e->value);
+		agi_text_env_add(l->env, e->name, e->value);
 		break;
 	case AGI_ENV_END:
 		agi_on_env_end(l);

@@ -22,8 +22,9 @@
 #include "call/gateway.h"
 #include "wire/stream.h"
 
-#define ACCEPT_MAX 64            /* in a row, so that calls have a turn */
-#define PAUSE_US INT64_C(100000) /* when not even refusing is possible */
+#define ACCEPT_MAX 64              /* in a row, so that calls have a turn */
+#define PAUSE_US INT64_C(100000)   /* when not even refusing is possible */
+#define QUIET_US INT64_C(60000000) /* one line of log for so long */
 
 struct gateway {
 	struct gateway_options o;
@@ -32,7 +33,7 @@ struct gateway {
 	struct event *readable; /* owned; NULL once stopped */
 	struct timer pause;     /* until accepting is tried again */
 	unsigned int port, calls;
-	bool refusing; /* the log has been told */
+	int64_t quiet_until_us; /* the log has been told of refusals */
 };
 
 struct gateway_leg {
@@ -81,7 +82,6 @@ gateway_leg_free(struct leg *leg)
 
 	assert(l->gateway->calls > 0);
 	l->gateway->calls--;
-	l->gateway->refusing = false;
 	leg_free(l->agi);
 	stream_free(l->stream);
 	free(l);
@@ -161,11 +161,14 @@ gateway_refuse(struct gateway *g, int fd, const char *why)
 {
 	const struct linger now = { .l_onoff = 1, .l_linger = 0 };
 
+	int64_t now_us = timers_mono_us(g->o.timers);
+
 	metric_add(METRIC_CALLS_REFUSED, 1);
-	if (!g->refusing)
+	if (now_us >= g->quiet_until_us) {
 		log_warn("call", NULL, "event=refusing calls=%u why=\"%s\"",
 		    g->calls, why);
-	g->refusing = true;
+		g->quiet_until_us = now_us + QUIET_US;
+	}
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	close(fd);
 }

@@ -372,6 +372,6 @@ const struct cli_command cli_case_show = {
 	    "  -h, --help         print this\n"
 	    "\n"
 	    "Example:\n"
-	    "  holdline case show 5724613802\n",
+	    "  holdline case show 5724613804\n",
 	.run = case_show_run,
 };

@@ -123,6 +123,16 @@ static const struct phone_driver dial_driver = { dial_write, dial_play };
 
 /* ---- the connection */
 
+static int
+dial_left(const struct dial *d, const char *why, struct err *err)
+{
+	return err_set(err, ERR_IO,
+	    "%s: the server left the call (%s): it is full, stopping or in "
+	    "trouble; its log says which.  A gateway would now try the next "
+	    "server, or a person",
+	    d->address, why);
+}
+
 /* Wait until a connection that was begun is there; errno says why not. */
 static int
 dial_connected(int fd, int timeout_ms)
@@ -155,10 +165,13 @@ dial_connect(struct dial *d, const struct stream_addr *addr, struct err *err)
 	if (rc == -1 && errno == EINPROGRESS)
 		rc = dial_connected(fd, (int)(d->timeout_us / 1000));
 	if (rc == -1) {
-		err_set(err, ERR_IO,
-		    "%s: %s; is the server running?  `holdlined -c FILE` "
-		    "starts it, --server names another",
-		    d->address, strerror(errno));
+		if (errno == ECONNRESET)
+			dial_left(d, strerror(errno), err);
+		else
+			err_set(err, ERR_IO,
+			    "%s: %s; is the server running?  `holdlined -c "
+			    "FILE` starts it, --server names another",
+			    d->address, strerror(errno));
 		close(fd);
 		return -1;
 	}
@@ -174,22 +187,16 @@ dial_connect(struct dial *d, const struct stream_addr *addr, struct err *err)
 static void
 dial_hang_up(struct dial *d)
 {
-	d->hung_up = true;
-	dial_wait_for_server(d);
-	phone_hang_up(d->phone);
-}
+	struct caller_act act;
 
-/* The server has closed, in order when it has said so before. */
-static int
-dial_closed(const struct dial *d, const char *why, struct err *err)
-{
-	if (phone_done(d->phone))
-		return 1;
-	return err_set(err, ERR_IO,
-	    "%s: the server left the call (%s): it is full, stopping or in "
-	    "trouble; its log says which.  A gateway would now try the next "
-	    "server, or a person",
-	    d->address, why);
+	d->hung_up = true;
+	if (d->asked) {
+		caller_typed(d->caller, NULL, clock_mono_us(), &act);
+		dial_act(d, &act);
+	} else {
+		dial_wait_for_server(d);
+		phone_hang_up(d->phone);
+	}
 }
 
 /* Returns 0 to go on, 1 when the call is over, -1 with *err. */
@@ -202,8 +209,10 @@ dial_read(struct dial *d, struct err *err)
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return 0;
+	if (n <= 0 && phone_done(d->phone))
+		return 1; /* as it should be */
 	if (n <= 0)
-		return dial_closed(
+		return dial_left(
 		    d, n == 0 ? "it closed" : strerror(errno), err);
 	if (!d->asked)
 		dial_wait_for_server(d);

@@ -71,9 +71,9 @@ on_reject(void *ctx, const struct registry_reject *r, struct err *err)
 	struct import *im = ctx;
 
 	if (im->reject_file == NULL &&
-	    (im->reject_file = reject_open(im->rejects, err)) == NULL)
+	    (im->reject_file = registry_reject_open(im->rejects, err)) == NULL)
 		return -1;
-	return reject_write(im->reject_file, im->rejects, r, err);
+	return registry_reject_write(im->reject_file, im->rejects, r, err);
 }
 
 /* ---- what the operator sees */
@@ -247,7 +247,7 @@ import(struct import *im, const struct cli_command *self)
 		return cli_fail(self, "out of memory");
 	im->begun_us = clock_mono_us();
 	rc = read_file(im);
-	if (reject_close(im->reject_file, im->rejects, &im->err) == -1)
+	if (registry_reject_close(im->reject_file, im->rejects, &im->err) == -1)
 		rc = -1;
 	clear_progress(im);
 	rc = rc == -1 ? explain(im, self) : 0;

@@ -25,7 +25,7 @@ make_private(int fd)
 }
 
 FILE *
-reject_open(const char *path, struct err *err)
+registry_reject_open(const char *path, struct err *err)
 {
 	FILE *f = NULL;
 	int fd, rc;
@@ -65,7 +65,7 @@ broken(const char *path, struct err *err)
 }
 
 int
-reject_write(
+registry_reject_write(
     FILE *f, const char *path, const struct registry_reject *r, struct err *err)
 {
 	fprintf(f, "%" PRIu64 ",", r->line);
@@ -77,7 +77,7 @@ reject_write(
 }
 
 int
-reject_close(FILE *f, const char *path, struct err *err)
+registry_reject_close(FILE *f, const char *path, struct err *err)
 {
 	int failed;
 

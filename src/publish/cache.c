@@ -68,7 +68,8 @@ struct cache {
 	struct resp *resp;
 	struct timer retry;
 	int64_t wait_us;
-	bool said_down; /* logged already */
+	bool said_down;    /* logged already */
+	bool library_gone; /* jpki_set was not there */
 
 	const struct store_outbox_row *rows; /* borrowed; NULL = no push */
 	size_t n, asked, read;               /* rows; replies so far */
@@ -131,6 +132,7 @@ static void
 cache_is_up(struct cache *c)
 {
 	c->state = CACHE_UP;
+	c->library_gone = false;
 	c->wait_us = c->o.retry_us;
 	c->said_down = false;
 	log_info("publish", NULL, "event=cache-up address=%s", c->address_text);
@@ -326,11 +328,26 @@ on_set(void *ctx, const struct redisReply *reply)
 	if (reply == NULL || c->rows == NULL)
 		return;
 	c->said[c->asked] = judge_set(reply);
-	if (c->said[c->asked] == PUBLISH_ODD)
+	if (reply->type == REDIS_REPLY_ERROR &&
+	    strstr(reply->str, "Function not found") != NULL)
+		c->library_gone = true; /* somebody flushed it */
+	else if (c->said[c->asked] == PUBLISH_ODD)
 		log_error("publish", NULL, "event=odd-reply reply=\"%s\"",
 		    reply->type == REDIS_REPLY_ERROR ? reply->str
 						     : "not a word");
 	c->asked++;
+}
+
+/* The rows are pushed again when the library is back. */
+static void
+cache_load_again(struct cache *c)
+{
+	log_warn("publish", NULL,
+	    "event=library-gone hint=\"something ran FUNCTION FLUSH; it is "
+	    "loaded again\"");
+	c->library_gone = false;
+	on_open(c);
+	c->o.on_settled(c->o.ctx, NULL);
 }
 
 static void
@@ -348,7 +365,10 @@ on_seen(void *ctx, const struct redisReply *reply)
 	if (++c->read < c->n)
 		return;
 	c->rows = NULL;
-	c->o.on_settled(c->o.ctx, c->outcomes);
+	if (c->library_gone)
+		cache_load_again(c);
+	else
+		c->o.on_settled(c->o.ctx, c->outcomes);
 }
 
 static int

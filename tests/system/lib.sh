@@ -135,3 +135,4 @@ d=json.load(sys.stdin)
 for k in '$1'.split('.'): d=d[int(k) if k.isdigit() else k]
 print(d)"; }
 cache() { redis hget "jpki:st:5d3c1f0e9a7b2c4d6e8f00112233445566778899:$1" s; }
+cache_is() { [ "$(cache "$1")" = "$2" ]; }
