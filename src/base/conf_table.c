@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "base/conf.h"
+#include "base/conf_table.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "base/conf_table.h"
 
 #define AT(field) offsetof(struct conf, field)
 #define MS INT64_C(1000)
@@ -46,7 +46,8 @@ const struct conf_def conf_table[] = {
 	    "counts as lost." },
 
 	{ "call.lang", CONF_LANG, AT(call_lang), 0, 0, "ja",
-	    "The language spoken on lines that call.lines does not name." },
+	    "The language spoken when call.lines does not name the dialled "
+	    "number and the gateway's own language has no prompts." },
 	{ "call.lines", CONF_LINES, AT(n_lines), 0, CONF_LINES_MAX,
 	    "0120950178=ja,0570783578=ja,0120017827=en",
 	    "Dialled numbers and the language spoken on each; the list "

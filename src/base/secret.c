@@ -105,6 +105,30 @@ keyring_add(struct keyring *k, const struct slot *slot, struct err *err)
 }
 
 static int
+keyring_take(
+    struct keyring *k, struct slot *slot, const char *line, struct err *err)
+{
+	if (slot_parse(slot, line, err) == -1)
+		return -1;
+	slot_derive(slot);
+	return keyring_add(k, slot, err);
+}
+
+/* Cut the line's end off.  A line that did not fit would go on as the next
+ * one: the end of a long comment must not become a key. */
+static int
+line_end(char *line, size_t size, struct err *err)
+{
+	size_t len = strcspn(line, "\r\n");
+
+	if (len == size - 1)
+		return err_set(err, ERR_PARSE,
+		    "it is longer than %zu characters", size - 2);
+	line[len] = '\0';
+	return 0;
+}
+
+static int
 keyring_read(struct keyring *k, FILE *f, struct err *err)
 {
 	struct slot slot;
@@ -115,18 +139,18 @@ keyring_read(struct keyring *k, FILE *f, struct err *err)
 	memset(&slot, 0, sizeof(slot));
 	while (rc == 0 && fgets(line, sizeof(line), f) != NULL) {
 		nr++;
-		line[strcspn(line, "\r\n")] = '\0';
-		if (line[0] == '\0' || line[0] == '#')
-			continue;
-		if ((rc = slot_parse(&slot, line, err)) == 0) {
-			slot_derive(&slot);
-			rc = keyring_add(k, &slot, err);
+		if ((rc = line_end(line, sizeof(line), err)) == 0) {
+			if (line[0] == '\0' || line[0] == '#')
+				continue;
+			rc = keyring_take(k, &slot, line, err);
 		}
 		if (rc == -1)
 			err_add(err, "line %u", nr);
 	}
 	secret_cleanse(line, sizeof(line));
 	secret_cleanse(&slot, sizeof(slot));
+	if (rc == 0 && ferror(f))
+		rc = err_set(err, ERR_IO, "it cannot be read to its end");
 	if (rc == 0 && k->n == 0)
 		rc = err_set(err, ERR_PARSE, "there is no key in it");
 	return rc;

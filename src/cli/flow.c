@@ -41,16 +41,15 @@ const struct cli_command cli_flow = {
 	.name = "flow",
 	.summary =
 	    "Print the conversation: what is said, which key leads where",
-	.help =
-	    "Usage: holdline flow [--lang LANG] [--dot] [--check]\n"
-	    "Print the conversation with callers, step by step.\n"
-	    "\n"
-	    "      --lang LANG  the language of the prompts (ja)\n"
-	    "      --dot        as a graph for Graphviz\n"
-	    "      --check      print nothing; check that every step can be\n"
-	    "                   reached and left and every prompt exists\n"
-	    "\n"
-	    "Example, a picture of the conversation:\n"
-	    "  holdline flow --lang en --dot | dot -Tsvg >flow.svg\n",
+	.help = "Usage: holdline flow [--lang LANG] [--dot] [--check]\n"
+		"Print the conversation with callers, step by step.\n"
+		"\n"
+		"      --lang LANG  the language of the prompts (ja)\n"
+		"      --dot        as a graph for Graphviz\n"
+		"      --check      check instead that every step can be\n"
+		"                   reached and left and every prompt exists\n"
+		"\n"
+		"Example, a picture of the conversation:\n"
+		"  holdline flow --lang en --dot | dot -Tsvg >flow.svg\n",
 	.run = flow_run,
 };

@@ -29,7 +29,7 @@ struct job {
 struct shop {
 	struct work *work;
 	pthread_t loop;
-	sem_t gate; /* with `gated`, a helping waits for it */
+	sem_t entered, gate; /* with `gated`: posted, waited for */
 	bool gated;
 	atomic_size_t helpings, biggest;
 	atomic_int off_loop;
@@ -45,8 +45,10 @@ run(void *ctx, struct work_item *items)
 	struct job *j;
 	size_t n = 0;
 
-	if (s->gated)
+	if (s->gated) {
+		sem_post(&s->entered);
 		sem_wait(&s->gate);
+	}
 	for (; items != NULL; items = items->next, n++) {
 		j = (struct job *)items;
 		atomic_fetch_add(&j->runs, 1);
@@ -79,6 +81,7 @@ shop_open(struct shop *s, struct work_options o)
 
 	memset(s, 0, sizeof(*s));
 	s->loop = pthread_self();
+	sem_init(&s->entered, 0, 0);
 	sem_init(&s->gate, 0, 0);
 	o.run = run;
 	o.ctx = s;
@@ -306,13 +309,14 @@ test_a_batch_gathers_while_the_worker_is_busy(void **state)
 	(void)state;
 	shop_open(&s, (struct work_options){ .threads = 1, .batch = true });
 	s.gated = true;
-	submit_all(&s, jobs, 101);
+	submit_all(&s, jobs, 1);
+	sem_wait(&s.entered);
+	submit_all(&s, jobs + 1, 100);
 	sem_post(&s.gate);
 	sem_post(&s.gate);
-	while (work_pending(s.work) > 0) {
-		work_dispatch(s.work);
-		sem_post(&s.gate); /* should the first batch be small */
-	}
+	work_drain(s.work);
+	assert_int_equal(atomic_load(&s.helpings), 2);
+	assert_int_equal(atomic_load(&s.biggest), 100);
 	assert_each_once(jobs, 101);
 	work_free(s.work);
 	free(jobs);
