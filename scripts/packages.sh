@@ -5,8 +5,8 @@
 packages_run="redis-server sqlite3"
 packages_build="gcc make autoconf automake pkg-config libevent-dev libssl-dev
 	libhiredis-dev libsqlite3-dev libjansson-dev libconfuse-dev
-	libsodium-dev"
-packages_test="libcmocka-dev clang clang-format gettext scdoc mandoc
+	libsodium-dev scdoc"
+packages_test="libcmocka-dev clang clang-format gettext mandoc
 	graphviz python3"
 
 # need PACKAGE...: install those that are not there, and say which.

@@ -42,6 +42,17 @@ write_file(const char *text)
 	assert_int_equal(fclose(f), 0);
 }
 
+static void
+write_bytes(int byte, size_t n)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	while (n-- > 0)
+		putc(byte, f);
+	assert_int_equal(fclose(f), 0);
+}
+
 static struct conf *
 load(const char *text, struct err *err)
 {
@@ -207,8 +218,6 @@ static void
 test_files_that_cannot_be_read(void **state)
 {
 	struct err err;
-	FILE *f;
-	int i;
 
 	(void)state;
 	assert_null(conf_load("/nonexistent/holdline.conf", &err));
@@ -223,11 +232,11 @@ test_files_that_cannot_be_read(void **state)
 	assert_string_equal(err.text,
 	    "/dev/null/x: cannot be read: Not a directory; check its owner "
 	    "and mode");
-	f = fopen(path, "w");
-	assert_non_null(f);
-	for (i = 0; i < 100; i++)
-		putc('\0', f);
-	fclose(f);
+	write_bytes('\0', 100);
+	assert_null(conf_load(path, &err));
+	assert_string_equal(
+	    err.text + strlen(path), ": is not a configuration file");
+	write_bytes('#', 70000);
 	assert_null(conf_load(path, &err));
 	assert_string_equal(
 	    err.text + strlen(path), ": is not a configuration file");

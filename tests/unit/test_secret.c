@@ -188,8 +188,8 @@ test_a_line_that_is_too_long_is_refused(void **state)
 	char lines[1000];
 
 	memset(lines, '#', 255);
-	snprintf(lines + 255, sizeof(lines) - 255, "9 %s\n1 %s\n", KEY_B,
-	    KEY_A);
+	snprintf(
+	    lines + 255, sizeof(lines) - 255, "9 %s\n1 %s\n", KEY_B, KEY_A);
 	write_file(w, lines, 0600);
 	assert_null(keyring_load(w->path, &err));
 	assert_int_equal(err.code, ERR_PARSE);
