@@ -422,9 +422,23 @@ daemon_open(struct daemon *d, struct err *err)
 	return 0;
 }
 
+/* FastAGI is plain text: what callers type crosses the network readable. */
+static void
+daemon_warn_plain(const struct conf *conf)
+{
+	if (strncmp(conf->agi_listen, "127.", 4) != 0 &&
+	    strncmp(conf->agi_listen, "[::1]", 5) != 0)
+		log_warn("holdlined", NULL,
+		    "event=plain-text listen=%s hint=\"answers of callers "
+		    "cross this network unencrypted; listen on loopback behind "
+		    "a TLS tunnel\"",
+		    conf->agi_listen);
+}
+
 static void
 daemon_run(struct daemon *d)
 {
+	daemon_warn_plain(d->conf);
 	log_info("holdlined", NULL,
 	    "event=ready version=" PACKAGE_VERSION " listen=%s port=%u",
 	    d->conf->agi_listen, gateway_port(d->gateway));

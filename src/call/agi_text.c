@@ -121,7 +121,8 @@ read_status(const char *status, size_t len)
 {
 	if (len == 2 && memcmp(status, "OK", len) == 0)
 		return AGI_TEXT_READ_OK;
-	if (len == 7 && memcmp(status, "TIMEOUT", len) == 0)
+	if ((len == 7 && memcmp(status, "TIMEOUT", len) == 0) ||
+	    (len == 11 && memcmp(status, "INTERRUPTED", len) == 0))
 		return AGI_TEXT_READ_TIMEOUT;
 	if (len == 6 && memcmp(status, "HANGUP", len) == 0)
 		return AGI_TEXT_READ_HANGUP;

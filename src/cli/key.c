@@ -41,6 +41,6 @@ const struct cli_command cli_key_create = {
 	    "  -h, --help  print this\n"
 	    "\n"
 	    "Example:\n"
-	    "  holdline key create /etc/holdline/key\n",
+	    "  holdline key create /etc/holdline/keys\n",
 	.run = key_create_run,
 };

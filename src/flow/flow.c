@@ -334,6 +334,6 @@ flow_next(
 		leave(f, FLOW_ON_TROUBLE, action);
 		break;
 	default:
-		assert(!"an event that is none");
+		assert(event->type < FLOW_EV_COUNT);
 	}
 }

@@ -191,7 +191,7 @@ outcome_settles(
 		    "event=repaired issuer=%s serial=%s hint=\"something else "
 		    "writes into the revocation cache\"",
 		    row->issuer, row->serial);
-		/* FALLTHROUGH */
+		__attribute__((fallthrough));
 	case PUBLISH_SHOWN:
 		metric_add(METRIC_PUBLISH_VISIBLE, 1);
 		return true;

@@ -1,0 +1,584 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "flow/flow.h"
+#include "flow/prompt.h"
+
+#define TODAY 20261123
+#define SIG (1u << STORE_SIGNATURE)
+#define AUT (1u << STORE_AUTHENTICATION)
+
+/* A conversation, its last action, and the action's prompts as one text. */
+struct talk {
+	struct flow f;
+	struct flow_action a;
+	char said[1000];
+};
+
+static void
+look_at(struct talk *t)
+{
+	size_t i, bytes = 0;
+
+	assert_true(t->a.n <= FLOW_PROMPTS_MAX);
+	t->said[0] = '\0';
+	for (i = 0; i < t->a.n; i++) {
+		assert_non_null(prompt_text("ja", t->a.prompts[i]));
+		strcat(t->said, t->a.prompts[i]);
+		strcat(t->said, i + 1 < t->a.n ? " " : "");
+		bytes += strlen("holdline/&") + strlen(t->a.prompts[i]);
+	}
+	if (t->a.what == FLOW_DO_COLLECT) {
+		assert_true(t->a.max > 0);
+		assert_true(bytes + strlen("EXEC Read \"D,,10,s,1,10\"\n") <
+		    1000);
+	}
+}
+
+static void
+next(struct talk *t, struct flow_event e)
+{
+	e.now_us = clock_jst_start_us(TODAY);
+	flow_next(&t->f, &e, &t->a);
+	look_at(t);
+}
+
+#define EVENT(kind, ...) \
+	(struct flow_event) { .type = FLOW_EV_##kind, __VA_ARGS__ }
+
+static void
+digits(struct talk *t, const char *typed)
+{
+	next(t, EVENT(DIGITS, .digits = typed));
+}
+
+static void
+silence(struct talk *t)
+{
+	next(t, EVENT(DIGITS, .digits = "", .timeout = true));
+}
+
+static void
+expect(struct talk *t, enum flow_step step, enum flow_do what, const char *said)
+{
+	if (t->f.step != step)
+		fail_msg("in step %s, not %s", flow_step_name(t->f.step),
+		    flow_step_name(step));
+	assert_int_equal(t->a.what, what);
+	assert_string_equal(t->said, said);
+}
+
+static void
+begin(struct talk *t)
+{
+	memset(t, 0xff, sizeof(*t));
+	flow_init(&t->f);
+	next(t, EVENT(BEGIN, 0));
+	expect(t, FLOW_GREETING, FLOW_DO_SAY, "greeting notice");
+}
+
+static struct store_cert
+cert(enum store_carrier carrier, enum store_kind kind, enum store_status status)
+{
+	return (struct store_cert){ .carrier = carrier,
+		.kind = kind,
+		.status = status,
+		.not_after = TODAY };
+}
+
+/* On to a step, the shortest way. */
+static void
+go_to(struct talk *t, enum flow_step step)
+{
+	static const char *const answers[] = { "1", "19800229", "1000001",
+		"0178", "123456" };
+	struct store_cert card[] = {
+		cert(STORE_CARD, STORE_SIGNATURE, STORE_GOOD),
+		cert(STORE_CARD, STORE_AUTHENTICATION, STORE_GOOD),
+		cert(STORE_SMARTPHONE, STORE_SIGNATURE, STORE_GOOD),
+	};
+	struct hold_answer held = { .result = HOLD_VISIBLE,
+		.visible = true,
+		.receipt = "1234567890" };
+
+	begin(t);
+	if (step == FLOW_GREETING)
+		return;
+	next(t, EVENT(SAID, 0));
+	while (t->f.step != step)
+		switch (t->f.step) {
+		case FLOW_CHECK:
+			next(t, EVENT(VERDICT, .verdict = VERIFY_OK));
+			break;
+		case FLOW_LOOK:
+			next(t,
+			    EVENT(LOOKED, .certs = card,
+				.n_certs = step == FLOW_NOTHING ? 0
+				    : step == FLOW_CARRIER      ? 3
+								: 2));
+			break;
+		case FLOW_CONFIRM:
+			digits(t, step == FLOW_DECLINED ? "2" : "1");
+			break;
+		case FLOW_HOLD:
+			next(t, EVENT(HELD, .held = &held));
+			break;
+		case FLOW_AGAIN:
+			silence(t);
+			break;
+		case FLOW_PLAN:
+		case FLOW_RECEIPT:
+			next(t, EVENT(SAID, 0));
+			break;
+		default:
+			if (step == FLOW_TO_PERSON)
+				digits(t, "0");
+			else
+				digits(t, answers[t->f.step - FLOW_MENU]);
+		}
+}
+
+static void
+test_the_table_passes_its_check(void **state)
+{
+	struct err err;
+
+	(void)state;
+	if (flow_check(&err) != 0)
+		fail_msg("%s", err.text);
+}
+
+static void
+test_a_whole_conversation(void **state)
+{
+	struct talk t;
+	struct store_cert certs[] = {
+		cert(STORE_CARD, STORE_SIGNATURE, STORE_GOOD),
+		cert(STORE_CARD, STORE_AUTHENTICATION, STORE_GOOD),
+	};
+	struct hold_answer held = { .result = HOLD_VISIBLE,
+		.visible = true,
+		.receipt = "1234567890" };
+	static const char number[] =
+	    "digit-1 digit-2 digit-3 pause digit-4 digit-5 digit-6 pause "
+	    "digit-7 digit-8 digit-9 digit-0";
+	char want[1000];
+
+	(void)state;
+	begin(&t);
+	next(&t, EVENT(SAID, 0));
+	expect(&t, FLOW_MENU, FLOW_DO_COLLECT, "menu");
+	digits(&t, "1");
+	expect(&t, FLOW_BIRTH, FLOW_DO_COLLECT, "ask-birth");
+	assert_int_equal(t.a.max, 8);
+	digits(&t, "19800229");
+	expect(&t, FLOW_POSTAL, FLOW_DO_COLLECT, "ask-postal");
+	assert_int_equal(t.a.max, 7);
+	digits(&t, "1000001");
+	expect(&t, FLOW_PHONE, FLOW_DO_COLLECT, "ask-phone");
+	assert_int_equal(t.a.max, 4);
+	digits(&t, "0178");
+	expect(&t, FLOW_PIN, FLOW_DO_COLLECT, "ask-pin");
+	assert_int_equal(t.a.max, 10);
+	digits(&t, "98765");
+	expect(&t, FLOW_CHECK, FLOW_DO_VERIFY, "checking");
+	assert_string_equal(t.f.answers.birth, "19800229");
+	assert_string_equal(t.f.answers.postal, "1000001");
+	assert_string_equal(t.f.answers.phone, "0178");
+	assert_string_equal(t.f.answers.pin, "98765");
+	next(&t, EVENT(VERDICT, .verdict = VERIFY_OK));
+	assert_string_equal(t.f.answers.birth, "");
+	assert_string_equal(t.f.answers.pin, "");
+	expect(&t, FLOW_LOOK, FLOW_DO_LOOK, "");
+	next(&t, EVENT(LOOKED, .certs = certs, .n_certs = 2));
+	expect(&t, FLOW_PLAN, FLOW_DO_SAY, "plan-both plan-counter confirm");
+	assert_int_equal(t.f.carriers, 1u << STORE_CARD);
+	next(&t, EVENT(SAID, 0));
+	expect(&t, FLOW_CONFIRM, FLOW_DO_COLLECT, "confirm-now");
+	digits(&t, "1");
+	expect(&t, FLOW_HOLD, FLOW_DO_HOLD, "holding");
+	next(&t, EVENT(HELD, .held = &held));
+	snprintf(want, sizeof(want),
+	    "done-visible receipt-is %s receipt-again %s next-counter "
+	    "next-police",
+	    number, number);
+	expect(&t, FLOW_RECEIPT, FLOW_DO_SAY, want);
+	next(&t, EVENT(SAID, 0));
+	expect(&t, FLOW_AGAIN, FLOW_DO_COLLECT, "ask-again");
+	digits(&t, "1");
+	snprintf(want, sizeof(want),
+	    "receipt-is %s receipt-again %s next-counter next-police", number,
+	    number);
+	expect(&t, FLOW_RECEIPT, FLOW_DO_SAY, want);
+	next(&t, EVENT(SAID, 0));
+	silence(&t);
+	expect(&t, FLOW_GOODBYE, FLOW_DO_SAY, "goodbye");
+	next(&t, EVENT(SAID, 0));
+	expect(&t, FLOW_END, FLOW_DO_BYE, "");
+}
+
+/* 0 reaches a person and silence an end, wherever somebody listens; trouble
+ * reaches a person and a hang-up the end, everywhere. */
+static void
+test_every_step_has_its_ways_out(void **state)
+{
+	struct talk t;
+	unsigned int s;
+	bool keeps;
+
+	(void)state;
+	for (s = 0; s < FLOW_END; s++) {
+		go_to(&t, (enum flow_step)s);
+		if (t.a.what == FLOW_DO_COLLECT) {
+			keeps = s == FLOW_AGAIN || s == FLOW_NOTHING;
+			digits(&t, "0");
+			expect(&t, FLOW_TO_PERSON, FLOW_DO_SAY, "to-person");
+			go_to(&t, (enum flow_step)s);
+			silence(&t);
+			if (!keeps) {
+				assert_int_equal(t.f.step, s);
+				silence(&t);
+			}
+			expect(&t, keeps ? FLOW_GOODBYE : FLOW_TO_PERSON,
+			    FLOW_DO_SAY, keeps ? "goodbye" : "to-person");
+			next(&t, EVENT(SAID, 0));
+			expect(&t, FLOW_END,
+			    keeps ? FLOW_DO_BYE : FLOW_DO_PERSON, "");
+		}
+		go_to(&t, (enum flow_step)s);
+		next(&t, EVENT(TROUBLE, 0));
+		expect(&t, FLOW_TO_PERSON, FLOW_DO_SAY,
+		    "sorry-trouble to-person");
+		go_to(&t, (enum flow_step)s);
+		next(&t, EVENT(HANGUP, 0));
+		if (s == FLOW_HOLD)
+			expect(&t, FLOW_HOLD, FLOW_DO_NOTHING, "");
+		else if (s == FLOW_TO_PERSON)
+			assert_int_equal(t.f.step, FLOW_END);
+		else
+			expect(&t, FLOW_END, FLOW_DO_BYE, "");
+	}
+}
+
+/* What was confirmed goes on without the caller; nothing is said then. */
+static void
+test_a_hang_up_while_holding_waits_for_the_hold(void **state)
+{
+	static const enum hold_result results[] = { HOLD_VISIBLE, HOLD_ACCEPTED,
+		HOLD_ALREADY, HOLD_NOTHING, HOLD_FAILED };
+	struct hold_answer held = { 0 };
+	struct talk t;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(results) / sizeof(results[0]); i++) {
+		go_to(&t, FLOW_HOLD);
+		next(&t, EVENT(HANGUP, 0));
+		held.result = results[i];
+		next(&t, EVENT(HELD, .held = &held));
+		expect(&t, FLOW_END, FLOW_DO_BYE, "");
+		next(&t, EVENT(HANGUP, 0));
+		expect(&t, FLOW_END, FLOW_DO_NOTHING, "");
+	}
+}
+
+static void
+test_entries_are_accepted_or_asked_again(void **state)
+{
+	static const struct {
+		enum flow_step step;
+		const char *typed;
+		bool accepted;
+	} rows[] = {
+		{ FLOW_BIRTH, "20261123", true }, { FLOW_BIRTH, "18900101", true },
+		{ FLOW_BIRTH, "20261124", false },
+		{ FLOW_BIRTH, "18891231", false },
+		{ FLOW_BIRTH, "20230229", false },
+		{ FLOW_BIRTH, "19801301", false },
+		{ FLOW_BIRTH, "1980010", false }, { FLOW_BIRTH, "", false },
+		{ FLOW_BIRTH, "198001011", false },
+		{ FLOW_BIRTH, "00000000", false }, { FLOW_BIRTH, "1", false },
+		{ FLOW_POSTAL, "0000000", true }, { FLOW_POSTAL, "100000", false },
+		{ FLOW_POSTAL, "10000011", false }, { FLOW_POSTAL, "", false },
+		{ FLOW_PHONE, "0000", true }, { FLOW_PHONE, "017", false },
+		{ FLOW_PHONE, "01789", false }, { FLOW_PHONE, "", false },
+		{ FLOW_PIN, "", true }, { FLOW_PIN, "1234", true },
+		{ FLOW_PIN, "1234567890", true }, { FLOW_PIN, "123", false },
+		{ FLOW_PIN, "12345678901", false },
+		/* '*' starts an answer afresh */
+		{ FLOW_BIRTH, "123*19800101", true },
+		{ FLOW_PIN, "999*8*1234", true }, { FLOW_PHONE, "1*", false },
+		{ FLOW_MENU, "9", false }, { FLOW_MENU, "3", false },
+		{ FLOW_MENU, "11", false }, { FLOW_CONFIRM, "3", false },
+		{ FLOW_CONFIRM, "", false }, { FLOW_CARRIER, "4", false },
+	};
+	struct talk t;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		go_to(&t, rows[i].step);
+		digits(&t, rows[i].typed);
+		if ((t.f.step != rows[i].step) != rows[i].accepted)
+			fail_msg("%s: %s", flow_step_name(rows[i].step),
+			    rows[i].typed);
+	}
+	go_to(&t, FLOW_PIN);
+	digits(&t, "999*8*1234");
+	assert_string_equal(t.f.answers.pin, "1234");
+}
+
+static void
+test_a_second_bad_answer_leads_to_a_person(void **state)
+{
+	struct talk t;
+
+	(void)state;
+	go_to(&t, FLOW_BIRTH);
+	digits(&t, "19801301");
+	expect(&t, FLOW_BIRTH, FLOW_DO_COLLECT, "bad-birth ask-birth");
+	digits(&t, "99999999");
+	expect(&t, FLOW_TO_PERSON, FLOW_DO_SAY, "to-person");
+	/* Failures are counted for each question anew. */
+	go_to(&t, FLOW_BIRTH);
+	digits(&t, "1");
+	digits(&t, "19800101");
+	silence(&t);
+	expect(&t, FLOW_POSTAL, FLOW_DO_COLLECT, "bad-postal ask-postal");
+	digits(&t, "1000001");
+	digits(&t, "1");
+	expect(&t, FLOW_PHONE, FLOW_DO_COLLECT, "bad-phone ask-phone");
+}
+
+static void
+test_a_star_alone_clears_and_is_no_failure(void **state)
+{
+	struct talk t;
+	int i;
+
+	(void)state;
+	go_to(&t, FLOW_PIN);
+	for (i = 0; i < 5; i++) {
+		digits(&t, "12*");
+		expect(&t, FLOW_PIN, FLOW_DO_COLLECT, "ask-pin");
+	}
+	digits(&t, "12*"); /* not for ever */
+	expect(&t, FLOW_PIN, FLOW_DO_COLLECT, "bad-pin ask-pin");
+	digits(&t, "12*");
+	expect(&t, FLOW_TO_PERSON, FLOW_DO_SAY, "to-person");
+	go_to(&t, FLOW_PIN);
+	digits(&t, "12*0");
+	expect(&t, FLOW_TO_PERSON, FLOW_DO_SAY, "to-person");
+}
+
+/* '#' alone says "I never chose a PIN"; silence says nothing. */
+static void
+test_silence_is_not_an_empty_pin(void **state)
+{
+	struct talk t;
+
+	(void)state;
+	go_to(&t, FLOW_PIN);
+	silence(&t);
+	expect(&t, FLOW_PIN, FLOW_DO_COLLECT, "bad-pin ask-pin");
+	digits(&t, "");
+	expect(&t, FLOW_CHECK, FLOW_DO_VERIFY, "checking");
+	assert_string_equal(t.f.answers.pin, "");
+}
+
+static void
+test_verdicts_lead_on_back_or_to_a_person(void **state)
+{
+	struct talk t;
+
+	(void)state;
+	go_to(&t, FLOW_CHECK);
+	next(&t, EVENT(VERDICT, .verdict = VERIFY_NO));
+	expect(&t, FLOW_BIRTH, FLOW_DO_COLLECT, "no-match ask-birth");
+	assert_string_equal(t.f.answers.birth, "");
+	digits(&t, "19800229");
+	expect(&t, FLOW_POSTAL, FLOW_DO_COLLECT, "ask-postal");
+	digits(&t, "1000001");
+	digits(&t, "0178");
+	digits(&t, "");
+	next(&t, EVENT(VERDICT, .verdict = VERIFY_NO));
+	expect(&t, FLOW_TO_PERSON, FLOW_DO_SAY, "to-person");
+	go_to(&t, FLOW_CHECK);
+	next(&t, EVENT(VERDICT, .verdict = VERIFY_PERSON));
+	expect(&t, FLOW_TO_PERSON, FLOW_DO_SAY, "to-person");
+	go_to(&t, FLOW_CHECK);
+	next(&t, EVENT(VERDICT, .verdict = VERIFY_TROUBLE));
+	expect(&t, FLOW_TO_PERSON, FLOW_DO_SAY, "sorry-trouble to-person");
+	assert_string_equal(t.f.answers.pin, "");
+}
+
+/* A certificate a letter as in test_status.c, for card and smartphone. */
+static void
+look(struct talk *t, const char *fates)
+{
+	struct store_cert certs[4];
+	size_t i, n = 0;
+
+	go_to(t, FLOW_LOOK);
+	for (i = 0; i < 4; i++) {
+		if (fates[i] == '-')
+			continue;
+		certs[n] = cert((enum store_carrier)(i / 2),
+		    (enum store_kind)(i % 2),
+		    fates[i] == 'r'       ? STORE_REVOKED
+			: fates[i] == 'o' ? STORE_HELD
+					  : STORE_GOOD);
+		if (fates[i] == 'e')
+			certs[n].not_after = TODAY - 1;
+		n++;
+	}
+	next(t, EVENT(LOOKED, .certs = certs, .n_certs = n));
+}
+
+static void
+test_what_is_registered_decides_what_is_said(void **state)
+{
+	static const struct {
+		const char *fates;
+		enum flow_step step;
+		const char *said;
+		unsigned int carriers;
+	} rows[] = {
+		{ "hh--", FLOW_PLAN, "plan-both plan-counter confirm", 1 },
+		{ "-h--", FLOW_PLAN, "plan-authentication plan-counter confirm",
+		    1 },
+		{ "h---", FLOW_PLAN, "plan-signature plan-counter confirm", 1 },
+		{ "eh--", FLOW_PLAN,
+		    "plan-authentication dead-signature plan-counter confirm",
+		    1 },
+		{ "ho--", FLOW_PLAN,
+		    "plan-signature held-authentication plan-counter confirm",
+		    1 },
+		{ "--hh", FLOW_PLAN, "plan-both plan-counter confirm", 2 },
+		{ "eehh", FLOW_PLAN, "plan-both plan-counter confirm", 2 },
+		{ "hhhh", FLOW_CARRIER, "ask-carrier", 3 },
+		{ "h--h", FLOW_CARRIER, "ask-carrier", 3 },
+		{ "oo--", FLOW_HOLD, "holding", 3 },
+		{ "oorr", FLOW_HOLD, "holding", 3 },
+		{ "ee--", FLOW_NOTHING,
+		    "nothing-expired next-counter ask-person", 3 },
+		{ "rr--", FLOW_NOTHING,
+		    "nothing-revoked next-counter ask-person", 3 },
+		{ "er--", FLOW_NOTHING,
+		    "nothing-valid next-counter ask-person", 3 },
+		{ "----", FLOW_NOTHING,
+		    "nothing-registered next-counter ask-person", 3 },
+	};
+	struct talk t;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		look(&t, rows[i].fates);
+		if (t.f.step != rows[i].step)
+			fail_msg("%s", rows[i].fates);
+		assert_string_equal(t.said, rows[i].said);
+		assert_int_equal(t.f.carriers, rows[i].carriers);
+	}
+}
+
+static void
+test_the_caller_chooses_a_carrier(void **state)
+{
+	static const struct {
+		const char *key;
+		unsigned int carriers;
+		const char *said;
+	} rows[] = { { "1", 1, "plan-signature plan-counter confirm" },
+		{ "2", 2, "plan-authentication plan-counter confirm" },
+		{ "3", 3, "plan-both plan-counter confirm" } };
+	struct talk t;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		look(&t, "h--h");
+		digits(&t, rows[i].key);
+		expect(&t, FLOW_PLAN, FLOW_DO_SAY, rows[i].said);
+		assert_int_equal(t.f.carriers, rows[i].carriers);
+	}
+}
+
+static void
+test_results_are_told_as_they_are(void **state)
+{
+	static const struct {
+		struct hold_answer held;
+		enum flow_step step;
+		const char *first; /* words */
+	} rows[] = {
+		{ { HOLD_VISIBLE, true, "1234567890", 3, 1, 2 }, FLOW_RECEIPT,
+		    "done-visible receipt-is digit-1 " },
+		{ { HOLD_ACCEPTED, false, "1234567890", 3, 1, 0 }, FLOW_RECEIPT,
+		    "done-accepted receipt-is digit-1 " },
+		{ { HOLD_ALREADY, true, "1234567890", 3, 1, 2 }, FLOW_RECEIPT,
+		    "done-already receipt-is digit-1 " },
+		{ { HOLD_ALREADY, false, "1234567890", 3, 1, 0 }, FLOW_RECEIPT,
+		    "done-already done-shortly receipt-is digit-1 " },
+		{ { HOLD_ALREADY, true, "", 3, 1, 2 }, FLOW_RECEIPT,
+		    "done-already next-counter next-police" },
+		{ { HOLD_FAILED, false, "", 0, 0, 0 }, FLOW_TO_PERSON,
+		    "sorry-trouble to-person" },
+		{ { HOLD_NOTHING, false, "", 0, 0, 0 }, FLOW_NOTHING,
+		    "nothing-" },
+	};
+	struct talk t;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		go_to(&t, FLOW_HOLD);
+		next(&t, EVENT(HELD, .held = &rows[i].held));
+		assert_int_equal(t.f.step, rows[i].step);
+		if (strncmp(t.said, rows[i].first, strlen(rows[i].first)) != 0)
+			fail_msg("%zu: %s", i, t.said);
+	}
+}
+
+static void
+test_declining_leads_back_to_the_menu(void **state)
+{
+	struct talk t;
+
+	(void)state;
+	go_to(&t, FLOW_CONFIRM);
+	digits(&t, "2");
+	expect(&t, FLOW_DECLINED, FLOW_DO_SAY, "declined");
+	next(&t, EVENT(SAID, 0));
+	expect(&t, FLOW_MENU, FLOW_DO_COLLECT, "menu");
+	digits(&t, "2");
+	expect(&t, FLOW_MENU, FLOW_DO_COLLECT, "menu");
+}
+
+/* Random events never lead astray, and nothing confirms but a 1. */
+static void
+test_only_a_one_at_the_question_confirms(void **state)
+{
+	static const char *const typed[] = { "", "0", "2", "3", "9", "*", "11",
+		"12", "1*", "*2", "19800229" };
+	struct talk t;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(typed) / sizeof(typed[0]); i++) {
+		go_to(&t, FLOW_CONFIRM);
+		digits(&t, typed[i]);
+		assert_int_not_equal(t.f.step, FLOW_HOLD);
+		assert_int_not_equal(t.a.what, FLOW_DO_HOLD);
+	}
+}
