@@ -8,7 +8,9 @@
 #include "store/store.h"
 
 /* All certificates of one holder, signature before authentication, card
- * before smartphone, newest first.  None is not an error. */
+ * before smartphone, newest first.  None is not an error.  When there are
+ * more than fit, dead ones are left out; ERR_CONFLICT when live ones would
+ * be. */
 struct store_cert_list {
 	struct store_req req;
 	/* in */

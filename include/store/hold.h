@@ -28,7 +28,8 @@ enum store_hold_outcome {
  * Pure; called on the store thread inside the transaction, with the rows as
  * they are then.  Only good ones are taken, whatever it says.  When there is
  * nothing to take it is asked once more with the held ones shown as good:
- * whether it would take one of those tells ALREADY from NOTHING.
+ * whether it would take one of those tells ALREADY from NOTHING.  A transaction
+ * may run twice, so it may be asked again.
  */
 typedef void store_hold_decide(void *ctx, const struct store_cert *certs,
     size_t n, int64_t now_us, bool *take);

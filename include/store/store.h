@@ -58,7 +58,7 @@ struct store_options {
 				 commands, virtual time) */
 	size_t queue_max;     /* requests that may wait; 0 = no limit */
 	/* The wall clock that stamps "stored" times, in microseconds since
-	 * 1970; called on the store thread. */
+	 * 1970; called on the store thread.  NULL = the machine's. */
 	int64_t (*wall_us)(void *ctx);
 	void *wall_ctx;
 };

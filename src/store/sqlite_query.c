@@ -60,7 +60,7 @@ static void
 query_bound(struct db_query *q, int rc)
 {
 	assert(q->stmt == NULL || rc == SQLITE_OK);
-	(void)rc;
+	(void)q, (void)rc;
 }
 
 void

@@ -173,7 +173,6 @@ store_open(const struct store_options *options, struct err *err)
 	if ((s->db = db_open(options, err)) == NULL ||
 	    migrate(s->db, err) == -1 ||
 	    (s->work = work_new(&work, err)) == NULL) {
-		err_add(err, "opening the store");
 		store_close(s);
 		return NULL;
 	}

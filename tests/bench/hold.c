@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -385,6 +386,7 @@ redis_start(void)
 	if (pipe(out) == -1 || (pid = fork()) == -1)
 		err(1, "redis-server");
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		dup2(out[1], STDOUT_FILENO);
 		close(out[0]);
 		close(out[1]);

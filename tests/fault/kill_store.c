@@ -102,50 +102,6 @@ child(struct world *w, int fd)
 
 /* ---- the parent */
 
-/* Every row has its others, and the chain holds. */
-static void
-check_whole(struct world *w)
-{
-	struct store_audit_verify v = { 0 };
-	int64_t holds = world_sql(w, "SELECT count(*) FROM holds");
-
-	store_audit_verify(w->store, &v);
-	must(w->store, &v.req);
-	assert_int_equal(v.leaves, holds);
-	assert_int_equal(world_sql(w,
-			     "SELECT count(*) FROM audit AS a JOIN holds AS h"
-			     " ON h.id = json_extract(a.text, '$.hold')"
-			     " AND h.call_id = json_extract(a.text, '$.call')"),
-	    holds);
-	assert_int_equal(world_sql(w,
-			     "SELECT count(*) FROM cases JOIN holds"
-			     " ON holds.id = cases.hold"),
-	    holds);
-	assert_int_equal(
-	    world_sql(w,
-		"SELECT count(*) FROM outbox AS o JOIN certificates AS c"
-		" ON c.id = o.cert AND c.generation = o.generation"
-		" AND c.status = o.status JOIN hold_certs AS t"
-		" ON t.cert = c.id AND t.hold = o.hold"),
-	    2 * holds);
-	assert_int_equal(
-	    world_sql(w, "SELECT count(*) FROM certificates WHERE status = 1"),
-	    2 * holds);
-}
-
-static void
-check_told(struct world *w, const char *receipt)
-{
-	struct store_case_show show = { 0 };
-
-	memcpy(show.receipt, receipt, STORE_RECEIPT_DIGITS);
-	store_case_show(w->store, &show);
-	if (store_wait(w->store, &show.req) == -1)
-		fail_msg("told, then lost: %s", show.req.err.text);
-	assert_int_equal(show.n, 2);
-	assert_int_equal(show.certs[0].status, STORE_HELD);
-}
-
 /* Everything the child told before it died; kills it after `n`. */
 static size_t
 listen_and_kill(pid_t pid, int fd, size_t n, char *told, size_t max)
@@ -183,8 +139,8 @@ one_round(struct world *w)
 	assert_true(n >= after);
 	w->store = world_open_store(w, 0);
 	for (i = 0; i < n; i++)
-		check_told(w, told + i * STORE_RECEIPT_DIGITS);
-	check_whole(w);
+		world_check_told(w, told + i * STORE_RECEIPT_DIGITS);
+	world_check_whole(w);
 	store_close(w->store);
 	w->store = NULL;
 }

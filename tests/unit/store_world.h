@@ -19,6 +19,7 @@
 #include <sqlite3.h>
 
 #include "base/clock.h"
+#include "base/str.h"
 #include "store/audit.h"
 #include "store/call.h"
 #include "store/cases.h"
@@ -155,7 +156,7 @@ row(uint8_t who, const char *serial, enum store_kind kind)
 	r.key_version = 1;
 	snprintf(r.municipality, sizeof(r.municipality), "131016");
 	snprintf(r.cert.issuer, sizeof(r.cert.issuer), ISSUER);
-	snprintf(r.cert.serial, sizeof(r.cert.serial), "%s", serial);
+	str_copy(r.cert.serial, sizeof(r.cert.serial), serial);
 	r.cert.kind = kind;
 	r.cert.not_before = 20240401;
 	r.cert.not_after = 20290401;
@@ -233,8 +234,8 @@ hold_request(const char *call, int64_t holder, const char *receipt)
 		.lang = "ja",
 		.decide = decide_all };
 
-	snprintf(r.call_id, sizeof(r.call_id), "%s", call);
-	snprintf(r.receipts[0], sizeof(r.receipts[0]), "%s", receipt);
+	str_copy(r.call_id, sizeof(r.call_id), call);
+	str_copy(r.receipts[0], sizeof(r.receipts[0]), receipt);
 	return r;
 }
 
@@ -263,6 +264,53 @@ publish_all(struct world *w, int64_t now_us, struct store_outbox_ack *ack)
 	}
 	store_outbox_ack(w->store, ack);
 	must(w->store, &ack->req);
+}
+
+/* ---- after a crash, when all certificates that changed were held in pairs */
+
+/* Every row has its others, and the chain holds. */
+static inline void
+world_check_whole(struct world *w)
+{
+	struct store_audit_verify v = { 0 };
+	int64_t holds = world_sql(w, "SELECT count(*) FROM holds");
+
+	store_audit_verify(w->store, &v);
+	must(w->store, &v.req);
+	assert_int_equal(v.leaves, holds);
+	assert_int_equal(world_sql(w,
+			     "SELECT count(*) FROM audit AS a JOIN holds AS h"
+			     " ON h.id = json_extract(a.text, '$.hold')"
+			     " AND h.call_id = json_extract(a.text, '$.call')"),
+	    holds);
+	assert_int_equal(world_sql(w,
+			     "SELECT count(*) FROM cases JOIN holds"
+			     " ON holds.id = cases.hold"),
+	    holds);
+	assert_int_equal(
+	    world_sql(w,
+		"SELECT count(*) FROM outbox AS o JOIN certificates AS c"
+		" ON c.id = o.cert AND c.generation = o.generation"
+		" AND c.status = o.status JOIN hold_certs AS t"
+		" ON t.cert = c.id AND t.hold = o.hold"),
+	    2 * holds);
+	assert_int_equal(
+	    world_sql(w, "SELECT count(*) FROM certificates WHERE status = 1"),
+	    2 * holds);
+}
+
+/* What a caller was told is there. */
+static inline void
+world_check_told(struct world *w, const char *receipt)
+{
+	struct store_case_show show = { 0 };
+
+	memcpy(show.receipt, receipt, STORE_RECEIPT_DIGITS);
+	store_case_show(w->store, &show);
+	if (store_wait(w->store, &show.req) == -1)
+		fail_msg("told, then lost: %s", show.req.err.text);
+	assert_int_equal(show.n, 2);
+	assert_int_equal(show.certs[0].status, STORE_HELD);
 }
 
 #endif

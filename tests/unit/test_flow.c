@@ -1,152 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "base/clock.h"
-#include "base/err.h"
-#include "flow/flow.h"
-#include "flow/prompt.h"
-
-#define TODAY 20261123
-#define SIG (1u << STORE_SIGNATURE)
-#define AUT (1u << STORE_AUTHENTICATION)
-
-/* A conversation, its last action, and the action's prompts as one text. */
-struct talk {
-	struct flow f;
-	struct flow_action a;
-	char said[1000];
-};
-
-static void
-look_at(struct talk *t)
-{
-	size_t i, bytes = 0;
-
-	assert_true(t->a.n <= FLOW_PROMPTS_MAX);
-	t->said[0] = '\0';
-	for (i = 0; i < t->a.n; i++) {
-		assert_non_null(prompt_text("ja", t->a.prompts[i]));
-		strcat(t->said, t->a.prompts[i]);
-		strcat(t->said, i + 1 < t->a.n ? " " : "");
-		bytes += strlen("holdline/&") + strlen(t->a.prompts[i]);
-	}
-	if (t->a.what == FLOW_DO_COLLECT) {
-		assert_true(t->a.max > 0);
-		assert_true(bytes + strlen("EXEC Read \"D,,10,s,1,10\"\n") <
-		    1000);
-	}
-}
-
-static void
-next(struct talk *t, struct flow_event e)
-{
-	e.now_us = clock_jst_start_us(TODAY);
-	flow_next(&t->f, &e, &t->a);
-	look_at(t);
-}
-
-#define EVENT(kind, ...) \
-	(struct flow_event) { .type = FLOW_EV_##kind, __VA_ARGS__ }
-
-static void
-digits(struct talk *t, const char *typed)
-{
-	next(t, EVENT(DIGITS, .digits = typed));
-}
-
-static void
-silence(struct talk *t)
-{
-	next(t, EVENT(DIGITS, .digits = "", .timeout = true));
-}
-
-static void
-expect(struct talk *t, enum flow_step step, enum flow_do what, const char *said)
-{
-	if (t->f.step != step)
-		fail_msg("in step %s, not %s", flow_step_name(t->f.step),
-		    flow_step_name(step));
-	assert_int_equal(t->a.what, what);
-	assert_string_equal(t->said, said);
-}
-
-static void
-begin(struct talk *t)
-{
-	memset(t, 0xff, sizeof(*t));
-	flow_init(&t->f);
-	next(t, EVENT(BEGIN, 0));
-	expect(t, FLOW_GREETING, FLOW_DO_SAY, "greeting notice");
-}
-
-static struct store_cert
-cert(enum store_carrier carrier, enum store_kind kind, enum store_status status)
-{
-	return (struct store_cert){ .carrier = carrier,
-		.kind = kind,
-		.status = status,
-		.not_after = TODAY };
-}
-
-/* On to a step, the shortest way. */
-static void
-go_to(struct talk *t, enum flow_step step)
-{
-	static const char *const answers[] = { "1", "19800229", "1000001",
-		"0178", "123456" };
-	struct store_cert card[] = {
-		cert(STORE_CARD, STORE_SIGNATURE, STORE_GOOD),
-		cert(STORE_CARD, STORE_AUTHENTICATION, STORE_GOOD),
-		cert(STORE_SMARTPHONE, STORE_SIGNATURE, STORE_GOOD),
-	};
-	struct hold_answer held = { .result = HOLD_VISIBLE,
-		.visible = true,
-		.receipt = "1234567890" };
-
-	begin(t);
-	if (step == FLOW_GREETING)
-		return;
-	next(t, EVENT(SAID, 0));
-	while (t->f.step != step)
-		switch (t->f.step) {
-		case FLOW_CHECK:
-			next(t, EVENT(VERDICT, .verdict = VERIFY_OK));
-			break;
-		case FLOW_LOOK:
-			next(t,
-			    EVENT(LOOKED, .certs = card,
-				.n_certs = step == FLOW_NOTHING ? 0
-				    : step == FLOW_CARRIER      ? 3
-								: 2));
-			break;
-		case FLOW_CONFIRM:
-			digits(t, step == FLOW_DECLINED ? "2" : "1");
-			break;
-		case FLOW_HOLD:
-			next(t, EVENT(HELD, .held = &held));
-			break;
-		case FLOW_AGAIN:
-			silence(t);
-			break;
-		case FLOW_PLAN:
-		case FLOW_RECEIPT:
-			next(t, EVENT(SAID, 0));
-			break;
-		default:
-			if (step == FLOW_TO_PERSON)
-				digits(t, "0");
-			else
-				digits(t, answers[t->f.step - FLOW_MENU]);
-		}
-}
+#include "flow_talk.h"
 
 static void
 test_the_table_passes_its_check(void **state)
@@ -166,9 +19,9 @@ test_a_whole_conversation(void **state)
 		cert(STORE_CARD, STORE_SIGNATURE, STORE_GOOD),
 		cert(STORE_CARD, STORE_AUTHENTICATION, STORE_GOOD),
 	};
-	struct hold_answer held = { .result = HOLD_VISIBLE,
-		.visible = true,
-		.receipt = "1234567890" };
+	struct hold_answer held = {
+		.result = HOLD_VISIBLE, .visible = true, .receipt = "1234567890"
+	};
 	static const char number[] =
 	    "digit-1 digit-2 digit-3 pause digit-4 digit-5 digit-6 pause "
 	    "digit-7 digit-8 digit-9 digit-0";
@@ -257,8 +110,8 @@ test_every_step_has_its_ways_out(void **state)
 		}
 		go_to(&t, (enum flow_step)s);
 		next(&t, EVENT(TROUBLE, 0));
-		expect(&t, FLOW_TO_PERSON, FLOW_DO_SAY,
-		    "sorry-trouble to-person");
+		expect(
+		    &t, FLOW_TO_PERSON, FLOW_DO_SAY, "sorry-trouble to-person");
 		go_to(&t, (enum flow_step)s);
 		next(&t, EVENT(HANGUP, 0));
 		if (s == FLOW_HOLD)
@@ -290,110 +143,6 @@ test_a_hang_up_while_holding_waits_for_the_hold(void **state)
 		next(&t, EVENT(HANGUP, 0));
 		expect(&t, FLOW_END, FLOW_DO_NOTHING, "");
 	}
-}
-
-static void
-test_entries_are_accepted_or_asked_again(void **state)
-{
-	static const struct {
-		enum flow_step step;
-		const char *typed;
-		bool accepted;
-	} rows[] = {
-		{ FLOW_BIRTH, "20261123", true }, { FLOW_BIRTH, "18900101", true },
-		{ FLOW_BIRTH, "20261124", false },
-		{ FLOW_BIRTH, "18891231", false },
-		{ FLOW_BIRTH, "20230229", false },
-		{ FLOW_BIRTH, "19801301", false },
-		{ FLOW_BIRTH, "1980010", false }, { FLOW_BIRTH, "", false },
-		{ FLOW_BIRTH, "198001011", false },
-		{ FLOW_BIRTH, "00000000", false }, { FLOW_BIRTH, "1", false },
-		{ FLOW_POSTAL, "0000000", true }, { FLOW_POSTAL, "100000", false },
-		{ FLOW_POSTAL, "10000011", false }, { FLOW_POSTAL, "", false },
-		{ FLOW_PHONE, "0000", true }, { FLOW_PHONE, "017", false },
-		{ FLOW_PHONE, "01789", false }, { FLOW_PHONE, "", false },
-		{ FLOW_PIN, "", true }, { FLOW_PIN, "1234", true },
-		{ FLOW_PIN, "1234567890", true }, { FLOW_PIN, "123", false },
-		{ FLOW_PIN, "12345678901", false },
-		/* '*' starts an answer afresh */
-		{ FLOW_BIRTH, "123*19800101", true },
-		{ FLOW_PIN, "999*8*1234", true }, { FLOW_PHONE, "1*", false },
-		{ FLOW_MENU, "9", false }, { FLOW_MENU, "3", false },
-		{ FLOW_MENU, "11", false }, { FLOW_CONFIRM, "3", false },
-		{ FLOW_CONFIRM, "", false }, { FLOW_CARRIER, "4", false },
-	};
-	struct talk t;
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		go_to(&t, rows[i].step);
-		digits(&t, rows[i].typed);
-		if ((t.f.step != rows[i].step) != rows[i].accepted)
-			fail_msg("%s: %s", flow_step_name(rows[i].step),
-			    rows[i].typed);
-	}
-	go_to(&t, FLOW_PIN);
-	digits(&t, "999*8*1234");
-	assert_string_equal(t.f.answers.pin, "1234");
-}
-
-static void
-test_a_second_bad_answer_leads_to_a_person(void **state)
-{
-	struct talk t;
-
-	(void)state;
-	go_to(&t, FLOW_BIRTH);
-	digits(&t, "19801301");
-	expect(&t, FLOW_BIRTH, FLOW_DO_COLLECT, "bad-birth ask-birth");
-	digits(&t, "99999999");
-	expect(&t, FLOW_TO_PERSON, FLOW_DO_SAY, "to-person");
-	/* Failures are counted for each question anew. */
-	go_to(&t, FLOW_BIRTH);
-	digits(&t, "1");
-	digits(&t, "19800101");
-	silence(&t);
-	expect(&t, FLOW_POSTAL, FLOW_DO_COLLECT, "bad-postal ask-postal");
-	digits(&t, "1000001");
-	digits(&t, "1");
-	expect(&t, FLOW_PHONE, FLOW_DO_COLLECT, "bad-phone ask-phone");
-}
-
-static void
-test_a_star_alone_clears_and_is_no_failure(void **state)
-{
-	struct talk t;
-	int i;
-
-	(void)state;
-	go_to(&t, FLOW_PIN);
-	for (i = 0; i < 5; i++) {
-		digits(&t, "12*");
-		expect(&t, FLOW_PIN, FLOW_DO_COLLECT, "ask-pin");
-	}
-	digits(&t, "12*"); /* not for ever */
-	expect(&t, FLOW_PIN, FLOW_DO_COLLECT, "bad-pin ask-pin");
-	digits(&t, "12*");
-	expect(&t, FLOW_TO_PERSON, FLOW_DO_SAY, "to-person");
-	go_to(&t, FLOW_PIN);
-	digits(&t, "12*0");
-	expect(&t, FLOW_TO_PERSON, FLOW_DO_SAY, "to-person");
-}
-
-/* '#' alone says "I never chose a PIN"; silence says nothing. */
-static void
-test_silence_is_not_an_empty_pin(void **state)
-{
-	struct talk t;
-
-	(void)state;
-	go_to(&t, FLOW_PIN);
-	silence(&t);
-	expect(&t, FLOW_PIN, FLOW_DO_COLLECT, "bad-pin ask-pin");
-	digits(&t, "");
-	expect(&t, FLOW_CHECK, FLOW_DO_VERIFY, "checking");
-	assert_string_equal(t.f.answers.pin, "");
 }
 
 static void
@@ -433,11 +182,11 @@ look(struct talk *t, const char *fates)
 	for (i = 0; i < 4; i++) {
 		if (fates[i] == '-')
 			continue;
-		certs[n] = cert((enum store_carrier)(i / 2),
-		    (enum store_kind)(i % 2),
-		    fates[i] == 'r'       ? STORE_REVOKED
-			: fates[i] == 'o' ? STORE_HELD
-					  : STORE_GOOD);
+		certs[n] =
+		    cert((enum store_carrier)(i / 2), (enum store_kind)(i % 2),
+			fates[i] == 'r'       ? STORE_REVOKED
+			    : fates[i] == 'o' ? STORE_HELD
+					      : STORE_GOOD);
 		if (fates[i] == 'e')
 			certs[n].not_after = TODAY - 1;
 		n++;
@@ -474,8 +223,8 @@ test_what_is_registered_decides_what_is_said(void **state)
 		    "nothing-expired next-counter ask-person", 3 },
 		{ "rr--", FLOW_NOTHING,
 		    "nothing-revoked next-counter ask-person", 3 },
-		{ "er--", FLOW_NOTHING,
-		    "nothing-valid next-counter ask-person", 3 },
+		{ "er--", FLOW_NOTHING, "nothing-valid next-counter ask-person",
+		    3 },
 		{ "----", FLOW_NOTHING,
 		    "nothing-registered next-counter ask-person", 3 },
 	};
@@ -514,6 +263,12 @@ test_the_caller_chooses_a_carrier(void **state)
 	}
 }
 
+#define HELD(how, seen, number) \
+	{ \
+		.result = how, .visible = seen, .receipt = number, \
+		.plan.revoked = true \
+	}
+
 static void
 test_results_are_told_as_they_are(void **state)
 {
@@ -522,20 +277,20 @@ test_results_are_told_as_they_are(void **state)
 		enum flow_step step;
 		const char *first; /* words */
 	} rows[] = {
-		{ { HOLD_VISIBLE, true, "1234567890", 3, 1, 2 }, FLOW_RECEIPT,
+		{ HELD(HOLD_VISIBLE, true, "1234567890"), FLOW_RECEIPT,
 		    "done-visible receipt-is digit-1 " },
-		{ { HOLD_ACCEPTED, false, "1234567890", 3, 1, 0 }, FLOW_RECEIPT,
+		{ HELD(HOLD_ACCEPTED, false, "1234567890"), FLOW_RECEIPT,
 		    "done-accepted receipt-is digit-1 " },
-		{ { HOLD_ALREADY, true, "1234567890", 3, 1, 2 }, FLOW_RECEIPT,
+		{ HELD(HOLD_ALREADY, true, "1234567890"), FLOW_RECEIPT,
 		    "done-already receipt-is digit-1 " },
-		{ { HOLD_ALREADY, false, "1234567890", 3, 1, 0 }, FLOW_RECEIPT,
+		{ HELD(HOLD_ALREADY, false, "1234567890"), FLOW_RECEIPT,
 		    "done-already done-shortly receipt-is digit-1 " },
-		{ { HOLD_ALREADY, true, "", 3, 1, 2 }, FLOW_RECEIPT,
+		{ HELD(HOLD_ALREADY, true, ""), FLOW_RECEIPT,
 		    "done-already next-counter next-police" },
-		{ { HOLD_FAILED, false, "", 0, 0, 0 }, FLOW_TO_PERSON,
+		{ HELD(HOLD_FAILED, false, ""), FLOW_TO_PERSON,
 		    "sorry-trouble to-person" },
-		{ { HOLD_NOTHING, false, "", 0, 0, 0 }, FLOW_NOTHING,
-		    "nothing-" },
+		{ HELD(HOLD_NOTHING, false, ""), FLOW_NOTHING,
+		    "nothing-revoked next-counter" },
 	};
 	struct talk t;
 	size_t i;
@@ -565,20 +320,20 @@ test_declining_leads_back_to_the_menu(void **state)
 	expect(&t, FLOW_MENU, FLOW_DO_COLLECT, "menu");
 }
 
-/* Random events never lead astray, and nothing confirms but a 1. */
-static void
-test_only_a_one_at_the_question_confirms(void **state)
+int
+main(void)
 {
-	static const char *const typed[] = { "", "0", "2", "3", "9", "*", "11",
-		"12", "1*", "*2", "19800229" };
-	struct talk t;
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < sizeof(typed) / sizeof(typed[0]); i++) {
-		go_to(&t, FLOW_CONFIRM);
-		digits(&t, typed[i]);
-		assert_int_not_equal(t.f.step, FLOW_HOLD);
-		assert_int_not_equal(t.a.what, FLOW_DO_HOLD);
-	}
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_table_passes_its_check),
+		cmocka_unit_test(test_a_whole_conversation),
+		cmocka_unit_test(test_every_step_has_its_ways_out),
+		cmocka_unit_test(
+		    test_a_hang_up_while_holding_waits_for_the_hold),
+		cmocka_unit_test(test_verdicts_lead_on_back_or_to_a_person),
+		cmocka_unit_test(test_what_is_registered_decides_what_is_said),
+		cmocka_unit_test(test_the_caller_chooses_a_carrier),
+		cmocka_unit_test(test_results_are_told_as_they_are),
+		cmocka_unit_test(test_declining_leads_back_to_the_menu),
+	};
+	return cmocka_run_group_tests_name("flow", tests, NULL, NULL);
 }

@@ -216,7 +216,7 @@ test_two_stores_share_one_file(void **state)
 
 /* ---- the queue and its batches */
 
-static int done_count;
+static size_t done_count;
 
 static void
 count_done(struct store_req *req)

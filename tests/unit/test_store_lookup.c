@@ -112,9 +112,9 @@ test_tags_of_two_key_versions(void **state)
 	must(w->store, &r.req);
 	assert_int_equal(r.n, 2);
 	assert_int_equal(r.number_attempts, 0);
-	assert_int_equal(
-	    world_sql(w,
-		"SELECT count(*) FROM attempts WHERE since_us = 1795485600000000"),
+	assert_int_equal(world_sql(w,
+			     "SELECT count(*) FROM attempts"
+			     " WHERE since_us = 1795485600000000"),
 	    2);
 }
 
