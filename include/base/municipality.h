@@ -13,10 +13,10 @@
 #include <stddef.h>
 
 struct municipality {
-	const char *code;	/* "131016" */
+	const char *code;       /* "131016" */
 	const char *prefecture; /* 東京都 */
-	const char *name;	/* 千代田区 */
-	const char *kana;	/* ちよだく */
+	const char *name;       /* 千代田区 */
+	const char *kana;       /* ちよだく */
 };
 
 /* Six digits whose check digit is right? */

@@ -179,6 +179,19 @@ job_seen(struct store_req *req)
 		job_became_visible(job, job->seen.visible_us);
 }
 
+static void job_poll(void *ctx);
+
+/* Once more after a while, and at the deadline. */
+static void
+job_poll_later(struct hold_job *job)
+{
+	struct timers *timers = job->room->options.timers;
+	int64_t left_us = job->deadline_us - timers_mono_us(timers);
+
+	timer_start(timers, &job->timer, left_us < POLL_US ? left_us : POLL_US,
+	    job_poll, job);
+}
+
 /* Not visible yet: ask the store, in case another server's publisher was
  * first; at the deadline say that it is accepted. */
 static void
@@ -201,7 +214,7 @@ job_poll(void *ctx)
 		job->asking = true;
 		store_hold_seen(job->room->options.store, &job->seen);
 	}
-	timer_start(timers, &job->timer, POLL_US, job_poll, job);
+	job_poll_later(job);
 }
 
 /* Committed; wait until it has been read back from the cache. */
@@ -209,11 +222,10 @@ static void
 job_wait_visible(struct hold_job *job)
 {
 	struct hold *h = job->room;
-	int64_t wait_us = h->options.visible_wait_us;
 
-	job->deadline_us = timers_mono_us(h->options.timers) + wait_us;
-	timer_start(h->options.timers, &job->timer,
-	    wait_us < POLL_US ? wait_us : POLL_US, job_poll, job);
+	job->deadline_us =
+	    timers_mono_us(h->options.timers) + h->options.visible_wait_us;
+	job_poll_later(job);
 	if (h->options.on_commit != NULL)
 		h->options.on_commit(h->options.ctx);
 }

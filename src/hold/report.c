@@ -75,7 +75,10 @@ report_close(struct store *store, const char *call_id, const char *outcome,
 
 	if ((r = calloc(1, sizeof(*r))) == NULL)
 		return;
-	str_copy(r->call_id, sizeof(r->call_id), call_id);
+	if (str_copy(r->call_id, sizeof(r->call_id), call_id) == -1) {
+		free(r); /* a cut id would end another call */
+		return;
+	}
 	str_copy(r->outcome, sizeof(r->outcome), outcome);
 	r->ended_us = ended_us;
 	r->req.done = closed;

@@ -58,10 +58,10 @@ struct world {
 	struct publish *publish;
 	struct sessions *sessions;
 	int64_t mono_us, wall_us;
-	bool quick;	  /* prompts take no time */
-	bool away;        /* the cache cannot be reached */
-	int64_t push_us;  /* how long a push takes */
-	bool push_lost;   /* a push reaches the cache, its answer does not */
+	bool quick;      /* prompts take no time */
+	bool away;       /* the cache cannot be reached */
+	int64_t push_us; /* how long a push takes */
+	bool push_lost;  /* a push reaches the cache, its answer does not */
 	const struct store_outbox_row *rows;
 	size_t n_rows;
 	struct timer push;

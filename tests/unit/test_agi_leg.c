@@ -982,6 +982,20 @@ test_closed_after_hangup(void **state)
 	told(w, "ended\n");
 }
 
+/* hung_up comes once, also when nobody ends the leg before it closes. */
+static void
+test_closed_after_digits_and_hangup(void **state)
+{
+	struct world *w = *state;
+
+	begin_reading(w);
+	hear(w, "200 result=0\n");
+	hear(w, "200 result=1 (HANGUP:12)\n");
+	told(w, "hangup [12]\nhung_up\n");
+	agi_leg_closed(w->leg, "closed");
+	failed(w, "closed");
+}
+
 /* AGISIGHUP=no: no HANGUP line, only 511 or -1. */
 static void
 test_dead_channel_511(void **state)
@@ -1351,6 +1365,7 @@ main(void)
 		T(test_read_fails_by_hangup),
 		T(test_hangup_and_digits_never_come),
 		T(test_closed_after_hangup),
+		T(test_closed_after_digits_and_hangup),
 		T(test_dead_channel_511),
 		T(test_dead_channel_511_for_read),
 		T(test_answer_fails_by_hangup),

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/metric.h"
+#include "base/timer.h"
+#include "publish/publish.h"
+
+#define WALL INT64_C(1795485600000000)
+#define POLL_US (10 * CLOCK_S_US)
+#define DAY_US (86400 * CLOCK_S_US)
+#define ROWS 300
+
+/* An outbox that answers when it is told to. */
+struct store {
+	struct store_outbox_row rows[ROWS];
+	int64_t park_us[ROWS]; /* 0 = due; -1 = acknowledged */
+	size_t n;
+	struct store_outbox_take *take; /* with the store, or NULL */
+	struct store_outbox_ack *ack;
+	int takes, acks;
+	struct store_outbox_ack last_ack;
+};
+
+/* A cache that answers when it is told to. */
+struct world {
+	struct store store;
+	struct timers *timers;
+	int64_t mono_us;
+	struct publish *publish;
+	bool link;
+	int pushes;
+	const struct store_outbox_row *pushed; /* under way, or NULL */
+	size_t n_pushed;
+	size_t n_visible;
+	int64_t visible[ROWS];
+	bool kick_when_visible;
+};
+
+void
+store_outbox_take(struct store *s, struct store_outbox_take *r)
+{
+	assert_null(s->take);
+	assert_int_equal(r->after_seq, 0);
+	assert_true(r->now_us >= WALL);
+	s->takes++;
+	s->take = r;
+}
+
+void
+store_outbox_ack(struct store *s, struct store_outbox_ack *r)
+{
+	assert_null(s->ack);
+	s->acks++;
+	s->ack = r;
+	s->last_ack = *r;
+}
+
+/* The take comes back. */
+static void
+take_ends(struct world *w, enum err_code code)
+{
+	struct store_outbox_take *r = w->store.take;
+	size_t i;
+
+	assert_non_null(r);
+	w->store.take = NULL;
+	r->req.err.code = code;
+	r->n = 0;
+	for (i = 0; code == ERR_NONE && i < w->store.n; i++)
+		if (w->store.park_us[i] >= 0 &&
+		    w->store.park_us[i] <= r->now_us &&
+		    r->n < STORE_OUTBOX_PAGE)
+			r->rows[r->n++] = w->store.rows[i];
+	r->req.done(&r->req);
+}
+
+/* The acknowledgement comes back; each hold in it is visible now. */
+static void
+ack_ends(struct world *w, enum err_code code)
+{
+	struct store_outbox_ack *r = w->store.ack;
+	size_t i;
+
+	assert_non_null(r);
+	w->store.ack = NULL;
+	r->req.err.code = code;
+	r->n_visible = 0;
+	for (i = 0; code == ERR_NONE && i < r->n; i++) {
+		w->store.park_us[r->seqs[i] - 1] =
+		    r->park_us[i] == 0 ? -1 : r->park_us[i];
+		if (r->park_us[i] == 0 && r->holds[i] != 0) {
+			r->visible[r->n_visible] = r->holds[i];
+			r->visible_us[r->n_visible++] = r->now_us;
+		}
+	}
+	r->req.done(&r->req);
+}
+
+static int
+push(void *ctx, const struct store_outbox_row *rows, size_t n)
+{
+	struct world *w = ctx;
+
+	assert_null(w->pushed);
+	if (!w->link)
+		return -1;
+	w->pushes++;
+	w->pushed = rows;
+	w->n_pushed = n;
+	return 0;
+}
+
+/* The push has ended the same way for each row, or with the link. */
+static void
+push_ends(struct world *w, const enum publish_outcome *outcome)
+{
+	enum publish_outcome all[STORE_OUTBOX_PAGE];
+	size_t i;
+
+	assert_non_null(w->pushed);
+	w->pushed = NULL;
+	for (i = 0; outcome != NULL && i < w->n_pushed; i++)
+		all[i] = *outcome;
+	publish_settled(w->publish, outcome == NULL ? NULL : all);
+}
+
+static const enum publish_outcome shown = PUBLISH_SHOWN;
+
+static void
+on_visible(void *ctx, int64_t hold_id, int64_t visible_us)
+{
+	struct world *w = ctx;
+
+	assert_true(visible_us >= WALL);
+	w->visible[w->n_visible++] = hold_id;
+	if (w->kick_when_visible)
+		publish_kick(w->publish);
+}
+
+static int64_t
+world_mono(void *ctx)
+{
+	return ((struct world *)ctx)->mono_us;
+}
+
+static int64_t
+world_wall(void *ctx)
+{
+	return WALL + ((struct world *)ctx)->mono_us;
+}
+
+static void
+pass(struct world *w, int64_t us)
+{
+	w->mono_us += us;
+	timers_run(w->timers);
+}
+
+/* A row of each hold id. */
+static void
+fill(struct world *w, size_t n)
+{
+	struct store_outbox_row *r;
+
+	while (n-- > 0) {
+		r = &w->store.rows[w->store.n++];
+		r->seq = (int64_t)w->store.n;
+		r->hold_id = 100 + r->seq;
+		r->generation = 1;
+		r->status = STORE_HELD;
+	}
+}
+
+static int
+setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct timer_clock clock = { world_mono, world_wall, w };
+	struct publish_options o = { .store = &w->store,
+		.poll_us = POLL_US,
+		.push = push,
+		.on_visible = on_visible,
+		.ctx = w };
+
+	w->link = true;
+	w->timers = o.timers = timers_new(&clock);
+	w->publish = publish_new(&o);
+	assert_non_null(w->publish);
+	*state = w;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct world *w = *state;
+
+	publish_free(w->publish);
+	assert_true(timers_next(w->timers) == INT64_MAX);
+	timers_free(w->timers);
+	free(w);
+	return 0;
+}
+
+static void
+test_an_empty_outbox_is_looked_into_now_and_then(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(w->store.takes, 0); /* never inside publish_new() */
+	pass(w, 0);
+	assert_int_equal(w->store.takes, 1);
+	take_ends(w, ERR_NONE);
+	pass(w, POLL_US - 1);
+	assert_int_equal(w->store.takes, 1);
+	pass(w, 1);
+	assert_int_equal(w->store.takes, 2);
+	take_ends(w, ERR_NONE);
+	publish_kick(w->publish); /* at once */
+	publish_kick(w->publish);
+	assert_int_equal(w->store.takes, 3);
+	assert_int_equal(w->pushes, 0);
+}
+
+static void
+test_nothing_is_acknowledged_before_it_was_read_back(void **state)
+{
+	struct world *w = *state;
+	size_t i;
+
+	fill(w, 3);
+	pass(w, 0);
+	take_ends(w, ERR_NONE);
+	assert_int_equal(w->pushes, 1);
+	assert_int_equal(w->n_pushed, 3);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(w->pushed[i].seq, i + 1);
+	pass(w, DAY_US);
+	publish_kick(w->publish);
+	assert_int_equal(w->store.acks, 0);
+	push_ends(w, &shown);
+	assert_int_equal(w->store.acks, 1);
+	assert_int_equal(w->store.last_ack.n, 3);
+	assert_int_equal(w->store.last_ack.now_us, WALL + DAY_US);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(w->store.last_ack.seqs[i], i + 1);
+		assert_int_equal(w->store.last_ack.holds[i], 101 + i);
+		assert_int_equal(w->store.last_ack.park_us[i], 0);
+	}
+	assert_int_equal(w->n_visible, 0); /* not before the commit */
+	ack_ends(w, ERR_NONE);
+	assert_int_equal(w->n_visible, 3);
+	assert_int_equal(w->visible[2], 103);
+}
+
+static void
+test_more_than_a_page_goes_without_waiting(void **state)
+{
+	struct world *w = *state;
+	int pages = 0;
+	size_t i;
+
+	fill(w, ROWS);
+	pass(w, 0);
+	while (take_ends(w, ERR_NONE), w->pushed != NULL) {
+		assert_int_equal(
+		    w->pushed[0].seq, pages * STORE_OUTBOX_PAGE + 1);
+		push_ends(w, &shown);
+		ack_ends(w, ERR_NONE);
+		pages++;
+	}
+	assert_int_equal(pages, 3);
+	assert_int_equal(w->n_visible, ROWS);
+	for (i = 0; i < ROWS; i++)
+		assert_int_equal(w->visible[i], 101 + i);
+}
+
+static void
+test_a_lost_link_repeats_the_push(void **state)
+{
+	struct world *w = *state;
+
+	fill(w, 2);
+	pass(w, 0);
+	take_ends(w, ERR_NONE);
+	push_ends(w, NULL);
+	assert_int_equal(w->store.acks, 0);
+	publish_kick(w->publish);
+	assert_int_equal(w->pushes, 1);
+	publish_link_up(w->publish);
+	assert_int_equal(w->pushes, 2);
+	assert_int_equal(w->n_pushed, 2);
+	publish_link_up(w->publish); /* it is under way already */
+	assert_int_equal(w->pushes, 2);
+	push_ends(w, &shown);
+	ack_ends(w, ERR_NONE);
+	assert_int_equal(w->n_visible, 2);
+}
+
+static void
+test_without_a_link_the_page_waits(void **state)
+{
+	struct world *w = *state;
+
+	w->link = false;
+	fill(w, 2);
+	pass(w, 0);
+	take_ends(w, ERR_NONE);
+	assert_int_equal(w->pushes, 0);
+	publish_link_up(w->publish); /* gone again at once */
+	pass(w, DAY_US);
+	publish_kick(w->publish);
+	assert_int_equal(w->pushes, 0);
+	w->link = true;
+	publish_link_up(w->publish);
+	assert_int_equal(w->pushes, 1);
+	assert_int_equal(w->pushed[0].seq, 1);
+	push_ends(w, &shown);
+	ack_ends(w, ERR_NONE);
+	take_ends(w, ERR_NONE);
+	publish_link_up(w->publish); /* nothing to do */
+	assert_int_equal(w->pushes, 1);
+	assert_int_equal(w->n_visible, 2);
+}
+
+/* Rows that the cache cannot take are parked; the others go on. */
+static void
+test_a_row_that_contradicts_does_not_block_the_others(void **state)
+{
+	static const enum publish_outcome outcomes[] = { PUBLISH_SHOWN,
+		PUBLISH_CONFLICT, PUBLISH_REFUSED, PUBLISH_ODD,
+		PUBLISH_REPAIRED };
+	struct world *w = *state;
+	uint64_t conflicts = metric_get(METRIC_PUBLISH_CONFLICT);
+	uint64_t odd = metric_get(METRIC_PUBLISH_ODD_REPLY);
+	uint64_t repaired = metric_get(METRIC_PUBLISH_REPAIRED);
+	uint64_t visible = metric_get(METRIC_PUBLISH_VISIBLE);
+	int64_t park;
+	size_t i;
+
+	fill(w, 5);
+	pass(w, 0);
+	take_ends(w, ERR_NONE);
+	w->pushed = NULL;
+	publish_settled(w->publish, outcomes);
+	for (i = 0; i < 5; i++) {
+		park = w->store.last_ack.park_us[i];
+		if (i == 0 || i == 4)
+			assert_int_equal(park, 0);
+		else
+			assert_in_range(park, WALL + 1, WALL + DAY_US);
+	}
+	assert_int_equal(metric_get(METRIC_PUBLISH_CONFLICT), conflicts + 2);
+	assert_int_equal(metric_get(METRIC_PUBLISH_ODD_REPLY), odd + 1);
+	assert_int_equal(metric_get(METRIC_PUBLISH_REPAIRED), repaired + 1);
+	assert_int_equal(metric_get(METRIC_PUBLISH_VISIBLE), visible + 2);
+	fill(w, 1);
+	ack_ends(w, ERR_NONE);
+	take_ends(w, ERR_NONE);
+	assert_int_equal(w->n_pushed, 1);
+	assert_int_equal(w->pushed[0].seq, 6);
+	push_ends(w, &shown);
+	ack_ends(w, ERR_NONE);
+	take_ends(w, ERR_NONE);
+	pass(w, DAY_US); /* they are tried again later */
+	take_ends(w, ERR_NONE);
+	assert_int_equal(w->n_pushed, 3);
+	push_ends(w, &shown);
+	ack_ends(w, ERR_NONE);
+	assert_int_equal(w->n_visible, 6);
+}
+
+static void
+test_a_kick_is_never_lost(void **state)
+{
+	struct world *w = *state;
+
+	pass(w, 0);
+	publish_kick(w->publish); /* while the store is at it */
+	take_ends(w, ERR_NONE);
+	assert_int_equal(w->store.takes, 2);
+	fill(w, 1);
+	take_ends(w, ERR_NONE);
+	publish_kick(w->publish);
+	push_ends(w, &shown);
+	publish_kick(w->publish);
+	fill(w, 1);
+	w->kick_when_visible = true;
+	ack_ends(w, ERR_NONE);
+	assert_int_equal(w->store.takes, 3);
+	take_ends(w, ERR_NONE);
+	assert_int_equal(w->pushed[0].seq, 2);
+	push_ends(w, &shown);
+	ack_ends(w, ERR_NONE);
+	take_ends(w, ERR_NONE);
+	assert_int_equal(w->n_visible, 2);
+}
+
+static void
+test_a_take_that_fails_is_tried_again(void **state)
+{
+	struct world *w = *state;
+	int64_t retry;
+
+	fill(w, 1);
+	pass(w, 0);
+	publish_kick(w->publish);
+	take_ends(w, ERR_STORE);
+	assert_int_equal(w->store.takes, 1); /* not in a circle */
+	retry = timers_next(w->timers) - w->mono_us;
+	assert_in_range(retry, 1, POLL_US);
+	pass(w, retry);
+	assert_int_equal(w->store.takes, 2);
+	take_ends(w, ERR_STORE);
+	publish_kick(w->publish);
+	take_ends(w, ERR_NONE);
+	push_ends(w, &shown);
+	ack_ends(w, ERR_NONE);
+	assert_int_equal(w->n_visible, 1);
+}
+
+/* What was read back stays read back: only the store is asked again. */
+static void
+test_an_acknowledgement_that_fails_is_repeated(void **state)
+{
+	static const enum err_code codes[] = { ERR_STORE, ERR_UNSURE,
+		ERR_STORE };
+	struct world *w = *state;
+	struct store_outbox_ack first;
+	size_t i;
+
+	fill(w, 2);
+	pass(w, 0);
+	take_ends(w, ERR_NONE);
+	push_ends(w, &shown);
+	first = w->store.last_ack;
+	for (i = 0; i < 3; i++) {
+		ack_ends(w, codes[i]);
+		publish_kick(w->publish);
+		publish_link_up(w->publish);
+		assert_int_equal(w->store.acks, i + 1);
+		pass(w, POLL_US);
+		assert_int_equal(w->store.acks, i + 2);
+		assert_int_equal(w->store.last_ack.n, 2);
+		assert_int_equal(w->store.last_ack.req.err.code, ERR_NONE);
+		assert_int_equal(w->store.last_ack.now_us, first.now_us);
+		assert_memory_equal(w->store.last_ack.seqs, first.seqs,
+		    2 * sizeof(first.seqs[0]));
+	}
+	assert_int_equal(w->n_visible, 0);
+	ack_ends(w, ERR_NONE);
+	assert_int_equal(w->n_visible, 2);
+	assert_int_equal(w->pushes, 1);
+}
+
+static void
+test_outcomes_have_names(void **state)
+{
+	(void)state;
+	assert_string_equal(publish_outcome_name(PUBLISH_SHOWN), "shown");
+	assert_string_equal(publish_outcome_name(PUBLISH_CONFLICT), "conflict");
+	assert_string_equal(publish_outcome_name(PUBLISH_REFUSED), "refused");
+	assert_string_equal(publish_outcome_name(PUBLISH_REPAIRED), "repaired");
+	assert_string_equal(publish_outcome_name(PUBLISH_ODD), "odd");
+	publish_free(NULL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_an_empty_outbox_is_looked_into_now_and_then),
+		TEST(test_nothing_is_acknowledged_before_it_was_read_back),
+		TEST(test_more_than_a_page_goes_without_waiting),
+		TEST(test_a_lost_link_repeats_the_push),
+		TEST(test_without_a_link_the_page_waits),
+		TEST(test_a_row_that_contradicts_does_not_block_the_others),
+		TEST(test_a_kick_is_never_lost),
+		TEST(test_a_take_that_fails_is_tried_again),
+		TEST(test_an_acknowledgement_that_fails_is_repeated),
+		cmocka_unit_test(test_outcomes_have_names),
+	};
+	return cmocka_run_group_tests_name("publish", tests, NULL, NULL);
+}
