@@ -13,8 +13,9 @@
  *	collect	SET VARIABLE TIMEOUT(response) and TIMEOUT(digit) when they
  *		changed, EXEC Read "HOLDLINE_D,files&holdline/silence,MAX,,1",
  *		GET FULL VARIABLE "${READSTATUS}:${HOLDLINE_D}"
- *	end	SET VARIABLE HOLDLINE_RESULT, HOLDLINE_NEXT ("person" or
- *		"hangup"), and as the last act HOLDLINE_DONE = 1; then close
+ *	end	SET VARIABLE HOLDLINE_D = "" when something was collected,
+ *		HOLDLINE_RESULT, HOLDLINE_NEXT ("person" or "hangup"), and as
+ *		the last act HOLDLINE_DONE = 1; then close
  *
  * One command is in flight at any time; each has a deadline of its expected
  * length plus the slack.  Loop thread only.
@@ -35,7 +36,8 @@ struct agi_leg_options {
 	void *ctx;                       /* for events */
 	int64_t slack_us;                /* added to a command's length */
 	/* Write one whole command line.  Returns 0, or -1 when the connection
-	 * is of no more use (the leg then fails by itself, later). */
+	 * is of no more use (the leg then fails by itself, later).  Must not
+	 * call agi_leg_input() from inside. */
 	int (*write)(void *ctx, const char *line, size_t len);
 	void *write_ctx;
 };

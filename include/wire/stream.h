@@ -44,8 +44,8 @@ void stream_reset(struct stream *s);
 
 /*
  * Write all of it; what the socket does not take now is kept and sent later.
- * Returns 0, or -1 when the peer has not read 64 KiB of what was sent or
- * memory is out: free the stream then.
+ * Returns 0, or -1 when the connection has failed, the peer has not read
+ * 64 KiB of what was sent or memory is out: free the stream then.
  */
 int stream_write(struct stream *s, const void *bytes, size_t len);
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # run.sh BUILD SECONDS NAME: fuzz one target from its corpus for so long.
-set -eu
+set -eu -o pipefail
 build=$1 seconds=$2 name=$3
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # The registry's file from end to end, with the programs that ship: made up,
 # taken in, taken in again, spoiled in every way, and read back.
-# HOLDLINE_BIN: the holdline program.
+# HOLDLINE_BIN: the folder of the programs.
 set -u
-: "${HOLDLINE_BIN:?is not set: the path of the holdline program}"
+: "${HOLDLINE_BIN:?is not set: the folder of the programs}"
 case $HOLDLINE_BIN in /*) ;; *) HOLDLINE_BIN=$PWD/$HOLDLINE_BIN ;; esac
 
 passed=0
@@ -28,7 +28,7 @@ ok() { # NAME COMMAND...: the command succeeds
 }
 
 run() { # ARGUMENTS...: run holdline; leaves rc, out, err
-	"$HOLDLINE_BIN" "$@" >out 2>err
+	"$HOLDLINE_BIN/holdline" "$@" >out 2>err
 	rc=$?
 }
 

@@ -23,7 +23,7 @@ struct seen {
 	struct agi_parser *free_in_event;
 };
 
-static void
+__attribute__((format(printf, 2, 3))) static void
 note(struct seen *s, const char *fmt, ...)
 {
 	size_t len = strlen(s->text);

@@ -55,7 +55,7 @@ world_now(void *ctx)
 	return ((struct world *)ctx)->now_us;
 }
 
-static void
+__attribute__((format(printf, 2, 3))) static void
 note(struct world *w, const char *fmt, ...)
 {
 	size_t len = strlen(w->told);

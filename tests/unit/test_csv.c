@@ -17,7 +17,7 @@ struct seen {
 	int left; /* say stop when this many rows have come; -1 never */
 };
 
-static void
+__attribute__((format(printf, 2, 3))) static void
 note(struct seen *s, const char *fmt, ...)
 {
 	size_t len = strlen(s->text);
