@@ -20,7 +20,8 @@
 #define LIBRARY_VERSION 1
 #define RETRY_MAX_US (5 * CLOCK_S_US)
 
-/* Generations are compared as numbers: they stay below 2^53. */
+/* Generations are compared as numbers: they stay below 2^53.  What is not one,
+ * such as "inf", must not pass for a newer generation. */
 const char cache_library[] =
     "#!lua name=holdline\n"
     "local function set(keys, args)\n"
@@ -31,7 +32,10 @@ const char cache_library[] =
     "    outcome = 'repaired'\n"
     "  end\n"
     "  local now = redis.call('HMGET', key, 'v', 's', 'r', 't')\n"
-    "  local v, new = tonumber(now[1]), tonumber(args[1])\n"
+    "  local v, new = nil, tonumber(args[1])\n"
+    "  if now[1] and #now[1] < 16 and string.find(now[1], '^%d+$') then\n"
+    "    v = tonumber(now[1])\n"
+    "  end\n"
     "  if redis.call('EXISTS', key) == 1 and (not v or\n"
     "      (now[2] ~= 'G' and now[2] ~= 'H' and now[2] ~= 'R')) then\n"
     "    redis.call('DEL', key)\n"

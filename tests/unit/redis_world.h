@@ -249,24 +249,24 @@ too_late(evutil_socket_t fd, short what, void *ctx)
 	*(bool *)ctx = true;
 }
 
-/* Run events until until(ctx); `idle` runs before each turn and may be NULL.
- * Fails the test when it takes too long. */
+/* Run events until until(ctx).  `idle` runs before each turn; true = it has
+ * more to do; it may be NULL.  Fails the test when it takes too long. */
 static inline void
 loop_until(struct event_base *base, bool (*until)(void *ctx),
-    void (*idle)(void *ctx), void *ctx)
+    bool (*idle)(void *ctx), void *ctx)
 {
 	struct timeval limit = { .tv_sec = DEADLINE_S };
 	struct event *alarm_event;
-	bool late = false;
+	bool late = false, more = false;
 
 	alarm_event = evtimer_new(base, too_late, &late);
 	evtimer_add(alarm_event, &limit);
 	for (;;) {
 		if (idle != NULL)
-			idle(ctx);
+			more = idle(ctx);
 		if (until(ctx) || late)
 			break;
-		event_base_loop(base, EVLOOP_ONCE);
+		event_base_loop(base, more ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
 	}
 	event_free(alarm_event);
 	if (late)

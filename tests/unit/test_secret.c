@@ -227,9 +227,7 @@ test_create_makes_a_private_file_and_never_overwrites(void **state)
 	secret_mac(k, 0, SECRET_USE_LOOKUP, "x", 1, b);
 	keyring_free(k);
 	assert_memory_equal(a, b, 32);
-
-	/* Another one has another key. */
-	unlink(w->path);
+	unlink(w->path); /* another one has another key */
 	assert_int_equal(keyring_create(w->path, &err), 0);
 	k = keyring_load(w->path, &err);
 	secret_mac(k, 0, SECRET_USE_LOOKUP, "x", 1, b);

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cache_world.h"
+
+#define UP ":1\r\n"
+#define NOT_FOUND "-ERR Function not found\r\n"
+#define SET "+set\r\n"
+/* HMGET v s r t of generation 3, held, as change() makes it. */
+#define HELD_3 "*4\r\n$1\r\n3\r\n$1\r\nH\r\n$1\r\n6\r\n$10\r\n1795485600\r\n"
+#define FIELDS(v, s, r, t) "*4\r\n" v s r t
+
+static bool
+is(const redisReply *command, size_t word, const char *text)
+{
+	return word < command->elements &&
+	    strcmp(command->element[word]->str, text) == 0;
+}
+
+/* The scripted cache: NULL is silence, "!..." hangs up after the rest. */
+static void
+answer(void *ctx, struct fake *f, const redisReply *command)
+{
+	struct world *w = ctx;
+	const char *words = w->seen;
+
+	if (is(command, 1, "jpki_version"))
+		words = w->version;
+	else if (is(command, 0, "FUNCTION")) {
+		w->loads++;
+		words = w->load;
+	} else if (is(command, 1, "jpki_set"))
+		words = w->set;
+	if (words == NULL)
+		return;
+	if (words[0] == '!')
+		fake_hang_up(f, words + 1);
+	else
+		fake_say(f, words);
+}
+
+static int
+setup_fake(void **state)
+{
+	struct world *w;
+
+	setup(state);
+	w = *state;
+	fake_start(&w->fake, w->base, &w->server);
+	w->fake.reader = redisReaderCreate();
+	w->fake.answer = answer;
+	w->fake.ctx = w;
+	w->version = UP;
+	w->load = "$8\r\nholdline\r\n";
+	w->set = SET;
+	w->seen = HELD_3;
+	return 0;
+}
+
+static redisReply *
+parse(const char *bytes)
+{
+	redisReader *reader = redisReaderCreate();
+	void *reply = NULL;
+
+	redisReaderFeed(reader, bytes, strlen(bytes));
+	assert_int_equal(redisReaderGetReply(reader, &reply), REDIS_OK);
+	assert_non_null(reply);
+	redisReaderFree(reader);
+	return reply;
+}
+
+static const struct {
+	const char *set, *seen;
+	enum publish_outcome outcome;
+} judged[] = {
+	{ SET, HELD_3, PUBLISH_SHOWN },
+	{ "$4\r\nsame\r\n", HELD_3, PUBLISH_SHOWN },
+	{ "$5\r\nstale\r\n", HELD_3, PUBLISH_SHOWN },
+	{ "$8\r\nrepaired\r\n", HELD_3, PUBLISH_REPAIRED },
+	{ "$8\r\nconflict\r\n", HELD_3, PUBLISH_CONFLICT },
+	{ "$7\r\nrefused\r\n", HELD_3, PUBLISH_REFUSED },
+	/* words that make no sense, whatever is read back */
+	{ "+SET\r\n", HELD_3, PUBLISH_ODD },
+	{ "+\r\n", HELD_3, PUBLISH_ODD },
+	{ "+OK\r\n", HELD_3, PUBLISH_ODD },
+	{ "$0\r\n\r\n", HELD_3, PUBLISH_ODD },
+	{ "$-1\r\n", HELD_3, PUBLISH_ODD },
+	{ ":1\r\n", HELD_3, PUBLISH_ODD },
+	{ "*1\r\n+set\r\n", HELD_3, PUBLISH_ODD },
+	{ "*0\r\n", HELD_3, PUBLISH_ODD },
+	{ "-OOM command not allowed\r\n", HELD_3, PUBLISH_ODD },
+	{ "-READONLY You can't write\r\n", HELD_3, PUBLISH_ODD },
+	/* a newer generation is as good; an older or none is not */
+	{ SET, FIELDS("$1\r\n4\r\n", "$1\r\nG\r\n", "$-1\r\n", "$-1\r\n"),
+	    PUBLISH_SHOWN },
+	{ SET, FIELDS("$2\r\n10\r\n", "$1\r\nG\r\n", "$-1\r\n", "$-1\r\n"),
+	    PUBLISH_SHOWN },
+	{ SET,
+	    FIELDS("$1\r\n2\r\n", "$1\r\nH\r\n", "$1\r\n6\r\n",
+		"$10\r\n1795485600\r\n"),
+	    PUBLISH_ODD },
+	{ "$8\r\nrepaired\r\n",
+	    FIELDS("$1\r\n2\r\n", "$1\r\nH\r\n", "$-1\r\n", "$-1\r\n"),
+	    PUBLISH_ODD },
+	{ SET, FIELDS("$-1\r\n", "$-1\r\n", "$-1\r\n", "$-1\r\n"),
+	    PUBLISH_ODD },
+	{ SET,
+	    FIELDS("$2\r\n3x\r\n", "$1\r\nH\r\n", "$1\r\n6\r\n",
+		"$10\r\n1795485600\r\n"),
+	    PUBLISH_ODD },
+	{ SET,
+	    FIELDS("$0\r\n\r\n", "$1\r\nH\r\n", "$1\r\n6\r\n",
+		"$10\r\n1795485600\r\n"),
+	    PUBLISH_ODD },
+	/* this generation with another status, reason or time */
+	{ SET,
+	    FIELDS("$1\r\n3\r\n", "$1\r\nG\r\n", "$1\r\n6\r\n",
+		"$10\r\n1795485600\r\n"),
+	    PUBLISH_ODD },
+	{ SET,
+	    FIELDS("$1\r\n3\r\n", "$1\r\nH\r\n", "$1\r\n1\r\n",
+		"$10\r\n1795485600\r\n"),
+	    PUBLISH_ODD },
+	{ SET,
+	    FIELDS("$1\r\n3\r\n", "$1\r\nH\r\n", "$1\r\n6\r\n",
+		"$10\r\n1795485601\r\n"),
+	    PUBLISH_ODD },
+	{ SET, FIELDS("$1\r\n3\r\n", "$1\r\nH\r\n", "$1\r\n6\r\n", "$-1\r\n"),
+	    PUBLISH_ODD },
+	{ SET, FIELDS(":3\r\n", "$1\r\nH\r\n", "$1\r\n6\r\n", "$-1\r\n"),
+	    PUBLISH_ODD },
+	/* replies of another shape */
+	{ SET, "*3\r\n$1\r\n3\r\n$1\r\nH\r\n$1\r\n6\r\n", PUBLISH_ODD },
+	{ SET, "*0\r\n", PUBLISH_ODD },
+	{ SET, "*-1\r\n", PUBLISH_ODD },
+	{ SET, "+OK\r\n", PUBLISH_ODD },
+	{ SET, ":3\r\n", PUBLISH_ODD },
+	{ SET, "-WRONGTYPE Operation\r\n", PUBLISH_ODD },
+};
+#define JUDGED (sizeof(judged) / sizeof(judged[0]))
+
+static void
+test_only_what_was_read_counts(void **state)
+{
+	struct store_outbox_row row = change("ab01", 3, STORE_HELD);
+	enum publish_outcome outcome;
+	redisReply *set, *seen;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < JUDGED; i++) {
+		set = parse(judged[i].set);
+		seen = parse(judged[i].seen);
+		outcome = cache_judge(&row, set, seen);
+		freeReplyObject(set);
+		freeReplyObject(seen);
+		if (outcome != judged[i].outcome)
+			fail_msg(
+			    "row %zu: %s", i, publish_outcome_name(outcome));
+	}
+}
+
+/* The same over the wire, two rows at a time. */
+static void
+test_odd_replies_are_outcomes_and_not_the_end(void **state)
+{
+	struct world *w = *state;
+	struct store_outbox_row rows[2] = { change("ab01", 3, STORE_HELD),
+		change("ab02", 3, STORE_HELD) };
+	size_t i;
+
+	open_cache(w);
+	wait_up(w, 1);
+	for (i = 0; i < JUDGED; i++) {
+		w->set = judged[i].set;
+		w->seen = judged[i].seen;
+		push(w, rows, 2);
+		assert_false(w->lost);
+		assert_int_equal(w->outcomes[0], judged[i].outcome);
+		assert_int_equal(w->outcomes[1], judged[i].outcome);
+	}
+	assert_int_equal(w->fake.accepts, 1);
+}
+
+static void
+test_the_library_is_loaded_when_it_is_older_or_missing(void **state)
+{
+	static const struct {
+		const char *version;
+		int loads;
+	} rows[] = { { UP, 0 }, { ":2\r\n", 0 }, { ":0\r\n", 1 },
+		{ NOT_FOUND, 1 }, { "+OK\r\n", 1 }, { "$-1\r\n", 1 } };
+	struct world *w = *state;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		w->version = rows[i].version;
+		w->loads = w->ups = 0;
+		open_cache(w);
+		wait_up(w, 1);
+		assert_int_equal(w->loads, rows[i].loads);
+		cache_free(w->cache);
+		w->cache = NULL;
+	}
+}
+
+static bool
+three_accepts(void *ctx)
+{
+	return ((struct world *)ctx)->fake.accepts >= 3;
+}
+
+static void
+test_a_library_that_is_refused_is_tried_again_later(void **state)
+{
+	struct world *w = *state;
+	struct store_outbox_row row = change("ab01", 3, STORE_HELD);
+
+	w->version = NOT_FOUND;
+	w->load = "-NOPERM no right to FUNCTION\r\n";
+	open_cache(w);
+	wait_for(w, three_accepts);
+	assert_int_equal(w->ups, 0);
+	assert_int_equal(cache_push(w->cache, &row, 1), -1);
+	assert_int_equal(w->delays[0], RETRY_US);
+	assert_int_equal(w->delays[1], 2 * RETRY_US);
+	w->load = "+holdline\r\n";
+	wait_up(w, 1);
+	push(w, &row, 1);
+	assert_int_equal(w->outcomes[0], PUBLISH_SHOWN);
+}
+
+/* Cut off at any point, the rows are given back, once, and the link is made
+ * again. */
+static void
+test_a_link_that_breaks_gives_the_rows_back(void **state)
+{
+	static const struct {
+		const char *set, *seen;
+	} rows[] = {
+		{ "!", HELD_3 }, { "!+se", HELD_3 }, { "!" SET, HELD_3 },
+		{ SET, "!" }, { SET, "!*4\r\n$1\r\n3\r\n$1\r\nH" },
+		{ "hello\r\n", HELD_3 }, { SET, "*4\r\n?\r\n" },
+		{ NULL, NULL },        /* silence: given up after a second */
+		{ SET, "!" HELD_3 },   /* of two rows, one */
+		{ SET SET SET, NULL }, /* more than was asked, in the wrong
+					  place: judged as a read-back */
+	};
+	struct world *w = *state;
+	struct store_outbox_row both[2] = { change("ab01", 3, STORE_HELD),
+		change("ab02", 3, STORE_HELD) };
+	size_t i;
+	int ups = 1;
+
+	open_cache(w);
+	wait_up(w, 1);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		w->set = rows[i].set;
+		w->seen = rows[i].seen;
+		push(w, both, 2);
+		if (!w->lost) {
+			assert_int_not_equal(w->outcomes[0], PUBLISH_SHOWN);
+			assert_int_not_equal(w->outcomes[1], PUBLISH_SHOWN);
+		}
+		w->set = SET;
+		w->seen = HELD_3;
+		wait_up(w, ++ups);
+		assert_int_equal(w->settles, 1);
+		push(w, both, 2);
+		assert_false(w->lost);
+		assert_int_equal(w->outcomes[1], PUBLISH_SHOWN);
+	}
+}
+
+static bool
+one_accept(void *ctx)
+{
+	return ((struct world *)ctx)->fake.accepts >= 1;
+}
+
+static void
+test_a_server_that_never_answers_is_left(void **state)
+{
+	struct world *w = *state;
+
+	w->version = NULL;
+	open_cache(w);
+	wait_for(w, one_accept);
+	w->version = UP; /* for the next one */
+	wait_up(w, 1);
+	assert_int_equal(w->fake.accepts, 2);
+}
+
+static bool
+ten_delays(void *ctx)
+{
+	return ((struct world *)ctx)->n_delays >= 10;
+}
+
+static void
+test_delays_double_up_to_five_seconds(void **state)
+{
+	struct world *w = *state;
+	int64_t want = RETRY_US;
+	size_t i;
+
+	fake_stop(&w->fake);
+	unlink(w->server.path);
+	open_cache(w);
+	wait_for(w, ten_delays);
+	for (i = 0; i < 10; i++) {
+		assert_int_equal(w->delays[i], want);
+		want = want * 2 > 5000000 ? 5000000 : want * 2;
+	}
+	assert_int_equal(w->ups, 0);
+	assert_int_equal(w->settles, 0);
+}
+
+/* Once it was up, the next delay is the first one again. */
+static void
+test_a_link_that_was_up_is_made_again_soon(void **state)
+{
+	struct world *w = *state;
+	int i;
+
+	open_cache(w);
+	for (i = 1; i <= 4; i++) {
+		wait_up(w, i);
+		fake_hang_up(&w->fake, "");
+	}
+	wait_up(w, 5);
+	assert_int_equal(w->n_delays, 4);
+	for (i = 0; i < 4; i++)
+		assert_int_equal(w->delays[i], RETRY_US);
+}
+
+static void
+test_an_address_that_is_none_is_refused(void **state)
+{
+	struct world *w = *state;
+	struct cache_options o = { .base = w->base,
+		.timers = w->timers,
+		.address = "redis.example:6379",
+		.timeout_s = 1,
+		.retry_us = RETRY_US };
+	struct err err;
+
+	assert_null(cache_new(&o, &err));
+	assert_int_equal(err.code, ERR_PARSE);
+	assert_memory_equal(err.text, "redis.address: ", 15);
+	cache_free(NULL);
+}
+
+static void
+test_keys_fit_their_room(void **state)
+{
+	char out[CACHE_KEY_SIZE + 1], serial[STORE_SERIAL_MAX + 1];
+
+	(void)state;
+	memset(serial, 'f', STORE_SERIAL_MAX);
+	serial[STORE_SERIAL_MAX] = '\0';
+	memset(out, '~', sizeof(out));
+	cache_key(ISSUER, serial, out);
+	assert_int_equal(strlen(out), CACHE_KEY_SIZE - 1);
+	assert_int_equal(out[CACHE_KEY_SIZE], '~');
+	cache_key(ISSUER, "01", out);
+	assert_string_equal(out, "jpki:st:" ISSUER ":01");
+}
+
+#define FAKE(name) cmocka_unit_test_setup_teardown(name, setup_fake, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_only_what_was_read_counts),
+		FAKE(test_odd_replies_are_outcomes_and_not_the_end),
+		FAKE(test_the_library_is_loaded_when_it_is_older_or_missing),
+		FAKE(test_a_library_that_is_refused_is_tried_again_later),
+		FAKE(test_a_link_that_breaks_gives_the_rows_back),
+		FAKE(test_a_server_that_never_answers_is_left),
+		FAKE(test_delays_double_up_to_five_seconds),
+		FAKE(test_a_link_that_was_up_is_made_again_soon),
+		FAKE(test_an_address_that_is_none_is_refused),
+		cmocka_unit_test(test_keys_fit_their_room),
+	};
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests_name("cache, odd", tests, NULL, NULL);
+}
