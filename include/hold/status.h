@@ -37,7 +37,7 @@ struct status_plan {
 	unsigned int take;     /* kinds that would be held now */
 	unsigned int dead;     /* kinds of which only dead ones are left */
 	bool expired, revoked; /* why: there are expired, revoked ones */
-	unsigned int carriers; /* carriers with something to hold */
+	unsigned int carriers; /* carriers with something held or to hold */
 };
 
 /* Sum up certificates on the given carriers. */

@@ -199,13 +199,23 @@ key_out(const struct flow_row *row, const char *digits)
 	return FLOW_ON_COUNT;
 }
 
+/* Something there can be held, or all that could be is on hold already. */
 static void
-choose_carrier(struct flow *f, enum flow_on key)
+choose_carriers(struct flow *f, unsigned int carriers, struct flow_action *a)
 {
-	f->carriers = key == FLOW_ON_KEY_1 ? 1u << STORE_CARD
-	    : key == FLOW_ON_KEY_2         ? 1u << STORE_SMARTPHONE
-					   : STATUS_CARRIERS_ALL;
-	f->plan = f->plans[f->carriers];
+	f->carriers = carriers;
+	f->plan = f->plans[carriers];
+	leave(f, f->plan.take != 0 ? FLOW_ON_READY : FLOW_ON_HELD, a);
+}
+
+static void
+on_carrier(struct flow *f, enum flow_on key, struct flow_action *a)
+{
+	choose_carriers(f,
+	    key == FLOW_ON_KEY_1       ? 1u << STORE_CARD
+		: key == FLOW_ON_KEY_2 ? 1u << STORE_SMARTPHONE
+				       : STATUS_CARRIERS_ALL,
+	    a);
 }
 
 static void
@@ -219,11 +229,12 @@ on_digits(struct flow *f, const struct flow_event *e, struct flow_action *a)
 
 	if (row->accept == NULL || strcmp(digits, "0") == 0)
 		key = key_out(row, digits);
-	if (key != FLOW_ON_COUNT) {
-		if (f->step == FLOW_CARRIER)
-			choose_carrier(f, key);
+	if (f->step == FLOW_CARRIER && key > FLOW_ON_KEY_0 &&
+	    key <= FLOW_ON_KEY_3)
+		on_carrier(f, key, a);
+	else if (key != FLOW_ON_COUNT)
 		leave(f, key, a);
-	} else if (row->accept != NULL && !nothing_typed &&
+	else if (row->accept != NULL && !nothing_typed &&
 	    row->accept(f, digits, e->now_us))
 		leave(f, FLOW_ON_ENTRY, a);
 	else if (star != NULL && f->clears++ < CLEARS_MAX)
@@ -266,12 +277,10 @@ on_looked(struct flow *f, const struct flow_event *e, struct flow_action *a)
 	f->carriers = STATUS_CARRIERS_ALL;
 	if (f->plan.carriers == STATUS_CARRIERS_ALL)
 		leave(f, FLOW_ON_CHOOSE, a);
-	else if (f->plan.carriers != 0) {
-		f->carriers = f->plan.carriers;
-		f->plan = f->plans[f->carriers];
-		leave(f, FLOW_ON_READY, a);
-	} else
-		leave(f, f->plan.held != 0 ? FLOW_ON_HELD : FLOW_ON_NOTHING, a);
+	else if (f->plan.carriers == 0)
+		leave(f, FLOW_ON_NOTHING, a);
+	else
+		choose_carriers(f, f->plan.carriers, a);
 }
 
 static void
@@ -297,8 +306,7 @@ on_hangup(struct flow *f, struct flow_action *a)
 {
 	f->hung_up = true;
 	a->what = FLOW_DO_NOTHING;
-	if (flow_rows[f->step].to[FLOW_ON_HANGUP] == FLOW_END &&
-	    f->step != FLOW_END)
+	if (flow_rows[f->step].to[FLOW_ON_HANGUP] == FLOW_END)
 		enter_step(f, FLOW_END, a);
 }
 
@@ -308,6 +316,8 @@ flow_next(
 {
 	memset(action, 0, sizeof(*action));
 	action->what = FLOW_DO_NOTHING;
+	if (f->step == FLOW_END)
+		return; /* news that comes too late */
 	switch (event->type) {
 	case FLOW_EV_BEGIN:
 		perform(f, action);

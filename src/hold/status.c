@@ -46,6 +46,7 @@ status_plan(const struct store_cert *certs, size_t n, unsigned int carriers,
 			break;
 		case STATUS_ON_HOLD:
 			plan.held |= kind;
+			plan.carriers |= 1u << certs[i].carrier;
 			break;
 		case STATUS_EXPIRED:
 			plan.dead |= kind;

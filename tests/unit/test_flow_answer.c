@@ -136,6 +136,29 @@ test_only_a_one_at_the_question_confirms(void **state)
 	}
 }
 
+/* News that comes too late changes nothing. */
+static void
+test_nothing_happens_after_the_end(void **state)
+{
+	static const struct hold_answer held = { .result = HOLD_VISIBLE };
+	static const enum flow_event_type late[] = { FLOW_EV_SAID,
+		FLOW_EV_DIGITS, FLOW_EV_VERDICT, FLOW_EV_LOOKED, FLOW_EV_HELD,
+		FLOW_EV_HANGUP, FLOW_EV_TROUBLE };
+	struct talk t;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(late) / sizeof(late[0]); i++) {
+		go_to(&t, FLOW_CONFIRM);
+		next(&t, EVENT(HANGUP, 0));
+		expect(&t, FLOW_END, FLOW_DO_BYE, "");
+		next(&t,
+		    (struct flow_event){
+			.type = late[i], .digits = "1", .held = &held });
+		expect(&t, FLOW_END, FLOW_DO_NOTHING, "");
+	}
+}
+
 static void
 test_steps_have_names(void **state)
 {
@@ -210,6 +233,7 @@ main(void)
 		cmocka_unit_test(test_a_star_alone_clears_and_is_no_failure),
 		cmocka_unit_test(test_silence_is_not_an_empty_pin),
 		cmocka_unit_test(test_only_a_one_at_the_question_confirms),
+		cmocka_unit_test(test_nothing_happens_after_the_end),
 		cmocka_unit_test(test_steps_have_names),
 		cmocka_unit_test(test_a_prompt_tells_its_step),
 		cmocka_unit_test(test_the_table_can_be_printed),
