@@ -230,8 +230,11 @@ daemon_close(struct daemon *d)
 	free_event(d->on_int);
 	free_event(d->on_usr1);
 	timers_free(d->timers);
-	if (d->base != NULL)
+	if (d->base != NULL) {
+		/* bufferevents are freed in one more turn of the loop */
+		event_base_loop(d->base, EVLOOP_NONBLOCK);
 		event_base_free(d->base);
+	}
 	keyring_free(d->keys);
 	conf_free(d->conf);
 }

@@ -62,7 +62,8 @@ void secret_mac(const struct keyring *k, size_t i, enum secret_use use,
 
 /*
  * Stretch a MAC by argon2id (t=2, m=19 MiB; about 35 ms): never on the event
- * loop.  `salt` is any 32 bytes.  Returns 0, or -1 when out of memory.
+ * loop.  The first 16 bytes of `salt` count.
+ * Returns 0, or -1 when out of memory.
  */
 int secret_stretch(const uint8_t mac[SECRET_MAC_SIZE],
     const uint8_t salt[SECRET_MAC_SIZE], uint8_t out[SECRET_MAC_SIZE]);

@@ -160,7 +160,7 @@ enter_step(struct flow *f, enum flow_step step, struct flow_action *a)
 static void
 leave(struct flow *f, enum flow_on on, struct flow_action *a)
 {
-	assert(on == FLOW_ON_SAID || flow_rows[f->step].to[on] != 0);
+	assert(flow_rows[f->step].to[on] != FLOW_GREETING); /* no way out */
 	if (on == FLOW_ON_TROUBLE)
 		f->said_first = "sorry-trouble";
 	else if (on == FLOW_ON_NO)

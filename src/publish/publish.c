@@ -158,14 +158,13 @@ publish_acked(struct store_req *req)
 		    publish_submit_ack, p);
 		return;
 	}
-	p->again = true; /* there may be more than a page */
 	p->state = STATE_IDLE;
 	for (i = 0; i < p->ack.n_visible; i++)
 		if (p->o.on_visible != NULL)
 			p->o.on_visible(
 			    p->o.ctx, p->ack.visible[i], p->ack.visible_us[i]);
 	if (p->state == STATE_IDLE)
-		publish_take(p);
+		publish_take(p); /* there may be more than a page */
 }
 
 static void

@@ -211,7 +211,7 @@ check_found(struct store_req *req)
 		metric_add(METRIC_VERIFY_LIMITED, 1);
 		verdict = VERIFY_PERSON; /* right or wrong */
 	}
-	if (verdict == VERIFY_OK)
+	if (verdict == VERIFY_OK && c->done != NULL)
 		check_refund(c);
 	check_end(c, verdict, verdict == VERIFY_OK ? holder : 0);
 }

@@ -23,6 +23,7 @@ struct waiting {
 
 struct resp {
 	struct bufferevent *bev;
+	struct event *late; /* the oldest missing reply is overdue */
 	struct redisReader *reader;
 	const struct resp_handler *handler;
 	void *ctx;
@@ -54,17 +55,29 @@ resp_close(struct resp *r, const char *why)
 	if (r->closed)
 		return;
 	r->closed = true;
+	evtimer_del(r->late);
 	bufferevent_disable(r->bev, EV_READ | EV_WRITE);
 	forget_all(r, true);
 	r->handler->on_closed(r->ctx, why); /* may free r */
 }
 
-/* The silence that is too long is only measured while a reply is missing. */
+/* The clock of the oldest missing reply; bytes that drip do not stop it. */
 static void
 resp_watch(struct resp *r)
 {
-	bufferevent_set_timeouts(
-	    r->bev, r->pending > 0 ? &r->timeout : NULL, &r->timeout);
+	if (r->pending > 0)
+		evtimer_add(r->late, &r->timeout);
+	else
+		evtimer_del(r->late);
+}
+
+static void
+on_late(evutil_socket_t fd, short what, void *ctx)
+{
+	struct resp *r = ctx;
+
+	(void)fd, (void)what;
+	resp_close(r, r->open ? "no reply in time" : "no connection in time");
 }
 
 static void
@@ -75,8 +88,8 @@ resp_deliver(struct resp *r, const struct redisReply *reply)
 	r->first = w->next;
 	if (r->first == NULL)
 		r->last = &r->first;
-	if (--r->pending == 0)
-		resp_watch(r);
+	r->pending--;
+	resp_watch(r);
 	w->fn(w->ctx, reply);
 	free(w);
 }
@@ -147,11 +160,12 @@ resp_connect(struct event_base *base, const struct stream_addr *addr,
 	r->timeout.tv_sec = timeout_s;
 	r->last = &r->first;
 	if ((r->reader = redisReaderCreate()) == NULL ||
+	    (r->late = evtimer_new(base, on_late, r)) == NULL ||
 	    (r->bev = bufferevent_socket_new(base, -1,
 		 BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS)) == NULL)
 		goto nomem;
 	bufferevent_setcb(r->bev, on_read, NULL, on_event, r);
-	bufferevent_set_timeouts(r->bev, &r->timeout, &r->timeout);
+	evtimer_add(r->late, &r->timeout);
 	if (bufferevent_enable(r->bev, EV_READ | EV_WRITE) == -1)
 		goto nomem;
 	/* A refusal comes through on_event(), like any other failure. */
@@ -178,6 +192,8 @@ resp_free(struct resp *r)
 	forget_all(r, false);
 	if (r->bev != NULL)
 		bufferevent_free(r->bev);
+	if (r->late != NULL)
+		event_free(r->late);
 	if (r->reader != NULL)
 		redisReaderFree(r->reader);
 	free(r);

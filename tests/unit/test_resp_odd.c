@@ -150,6 +150,37 @@ test_a_missing_reply_is_given_up(void **state)
 	assert_false(w->idle_closed);
 }
 
+/* One byte now and then is no reply either. */
+static void
+drip(evutil_socket_t fd, short what, void *ctx)
+{
+	struct world *w = ctx;
+
+	(void)fd, (void)what;
+	if (w->closes == 0)
+		fake_say(&w->fake, "1");
+}
+
+static void
+test_a_reply_that_drips_is_given_up(void **state)
+{
+	struct timeval often = { 0, 200000 };
+	struct world *w = *state;
+	struct event *dripping;
+
+	connect_now(w);
+	send_words(w, "PING", NULL, NULL);
+	w->wanted = 14;
+	wait_for(w, has_heard);
+	fake_say(&w->fake, "$1");
+	dripping = event_new(w->base, -1, EV_PERSIST, drip, w);
+	event_add(dripping, &often);
+	wait_for(w, is_closed);
+	event_free(dripping);
+	assert_string_equal(w->why, "no reply in time");
+	assert_int_equal(w->lost, 1);
+}
+
 #define FAKE(name) cmocka_unit_test_setup_teardown(name, setup_fake, teardown)
 
 int
@@ -163,6 +194,7 @@ main(void)
 		FAKE(test_half_a_reply_is_none),
 		FAKE(test_replies_come_in_pieces),
 		FAKE(test_a_missing_reply_is_given_up),
+		FAKE(test_a_reply_that_drips_is_given_up),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests_name("resp, odd", tests, NULL, NULL);
