@@ -30,6 +30,7 @@ enum metric {
 	METRIC_PUBLISH_ODD_REPLY, /* replies of a type that was not expected */
 	METRIC_PUBLISH_REPAIRED, /* records of a wrong type that were replaced */
 	METRIC_PUBLISH_CONFLICT, /* records that contradict the store */
+	METRIC_PUBLISH_LATE, /* the cache was away for over 10 s with work */
 	METRIC_COUNT
 };
 

@@ -58,6 +58,13 @@ int64_t timers_next(const struct timers *t);
 /* The monotonic time now. */
 int64_t timers_mono_us(const struct timers *t);
 
+/*
+ * The wall clock as it was when the set was made, and the time that has passed
+ * since: a clock that is set meanwhile, by ten years either way, opens and
+ * closes no window that is measured with it.
+ */
+int64_t timers_steady_us(const struct timers *t);
+
 /* The wall-clock time now. */
 int64_t timers_wall_us(const struct timers *t);
 

@@ -60,13 +60,17 @@ enum hold_result {
 /* "visible", "accepted", "already", "nothing", "failed"; never NULL. */
 const char *hold_result_name(enum hold_result result);
 
+#define HOLD_RANDOM 8 /* = STORE_RECEIPT_TRIES */
+
 struct hold_request {
 	const char *call_id; /* the idempotency key; copied */
 	int64_t holder;
 	unsigned int carriers; /* 1 << enum store_carrier */
 	const char *lang;      /* copied */
+	bool confirmed;        /* the caller said yes; otherwise nothing new is
+			   taken, and only what is on hold is told */
 	int64_t reported_us, verified_us;
-	uint64_t random[8]; /* for receipt numbers */
+	uint64_t random[HOLD_RANDOM]; /* for receipt numbers */
 };
 
 struct hold_answer {

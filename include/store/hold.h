@@ -36,7 +36,8 @@ typedef void store_hold_decide(void *ctx, const struct store_cert *certs,
 
 /*
  * Idempotent by call_id: the same call and holder get the first answer again
- * (again = true).  The same call_id with another holder is ERR_CONFLICT.
+ * (again = true).  The same call_id with another holder, or
+ * for more than it took, is ERR_CONFLICT.
  * ERR_NOTFOUND: no such holder.
  */
 struct store_hold {
@@ -47,6 +48,7 @@ struct store_hold {
 	int64_t reported_us; /* the call's report, see call.h */
 	int64_t verified_us;
 	char lang[8];
+	bool tell_only; /* take nothing new; answer what is on hold */
 	store_hold_decide *decide;
 	void *decide_ctx; /* borrowed until done(); read-only meanwhile */
 	/* Candidates for the receipt number; the first free one is taken.

@@ -18,6 +18,7 @@ struct store_outbox_row {
 	char issuer[STORE_ISSUER_HEX + 1];
 	char serial[STORE_SERIAL_MAX + 1];
 	int64_t generation;
+	int64_t latest; /* the certificate's generation when taken */
 	enum store_status status;
 	int reason;        /* RFC 5280 CRLReason */
 	int64_t status_us; /* revocation time */
@@ -37,9 +38,9 @@ void store_outbox_take(struct store *s, struct store_outbox_take *r);
 /*
  * Rows were read back from the cache (park_us = 0): they leave the outbox, and
  * every hold none of whose rows is left becomes visible.  Or they could not be
- * applied: they are left alone until park_us, a day at most.  A row that is gone already is
- * not an error; a hold that became visible through another server's publisher
- * is reported too.
+ * applied: they are left alone until park_us, five minutes at most.  A row that
+ * is gone already is not an error; a hold that became visible through another
+ * server's publisher is reported too.
  */
 struct store_outbox_ack {
 	struct store_req req;

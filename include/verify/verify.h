@@ -73,6 +73,8 @@ typedef void verify_done_fn(
 /*
  * Check answers.  They are copied and cleansed when the check ends.
  *   number	the calling number, or NULL when withheld or unknown
+ *	now_us	for the attempt limits: a clock that nobody sets, see
+ *		timers_steady_us()
  * `done` is called exactly once, later, from the loop.
  * NULL when out of memory or the pool's queue is full (done is then not
  * called): treat as VERIFY_TROUBLE.
@@ -98,7 +100,8 @@ struct verify_macs {
  * candidates: a holder fits when every factor that the holder has registered
  * matches, and at least one is registered.  A PIN typed by somebody for a
  * holder who never chose one neither helps nor harms.
- * Returns VERIFY_OK with *holder, VERIFY_NO or VERIFY_PERSON (several fit).
+ * Returns VERIFY_OK with *holder, VERIFY_NO or VERIFY_PERSON: several fit, or
+ * one fits by a telephone that somebody with another PIN shares.
  */
 enum verify_verdict verify_judge(const struct verify_macs *macs,
     const struct store_lookup *found, int64_t *holder);

@@ -60,7 +60,7 @@ const struct conf_def conf_table[] = {
 	    "500ms",
 	    "The least time a verdict takes, whatever it is, so that its "
 	    "timing shows nothing; longer than the slowest check." },
-	{ "call.visible_wait", CONF_DURATION, AT(call_visible_us), 0, 1 * MIN,
+	{ "call.visible_wait", CONF_DURATION, AT(call_visible_us), 0, 10 * S,
 	    "3s",
 	    "How long a caller waits for a hold to be visible before hearing "
 	    "\"accepted\" instead of \"done\"." },

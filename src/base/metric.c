@@ -43,6 +43,8 @@ static const struct {
 	    "Cache records of a wrong type that were replaced." },
 	[METRIC_PUBLISH_CONFLICT] = { "publish_conflict",
 	    "Cache records that contradict the store." },
+	[METRIC_PUBLISH_LATE] = { "publish_late",
+	    "Times that changes waited over 10 s for the cache." },
 };
 _Static_assert(sizeof(metrics) / sizeof(metrics[0]) == METRIC_COUNT,
     "every metric needs a name");

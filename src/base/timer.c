@@ -10,6 +10,7 @@ struct timers {
 	struct timer **heap;
 	size_t n, cap;
 	struct timer_clock clock;
+	int64_t steady_us; /* wall - monotonic, when the set was made */
 };
 
 static int64_t
@@ -36,6 +37,7 @@ timers_new(const struct timer_clock *clock)
 	if ((t = calloc(1, sizeof(*t))) == NULL)
 		return NULL;
 	t->clock = *clock;
+	t->steady_us = timers_wall_us(t) - timers_mono_us(t);
 	return t;
 }
 
@@ -150,4 +152,10 @@ int64_t
 timers_wall_us(const struct timers *t)
 {
 	return t->clock.wall_us(t->clock.ctx);
+}
+
+int64_t
+timers_steady_us(const struct timers *t)
+{
+	return t->steady_us + timers_mono_us(t);
 }

@@ -18,11 +18,13 @@
 #include "verify/verify.h"
 
 #define PATIENCE_US (700 * INT64_C(1000)) /* then "I am doing it now" */
+#define REASSURE_US (5 * CLOCK_S_US)      /* and again so often */
 #define BACKEND_US (15 * CLOCK_S_US)      /* then a person */
 
 /* What a session waits for besides its leg. */
 enum awaiting {
 	AWAIT_NOTHING,
+	AWAIT_REPORT,  /* the report, before anything is asked */
 	AWAIT_VERDICT, /* check or pad; "checking" is being said meanwhile */
 	AWAIT_LOOK,
 	AWAIT_HOLD
@@ -44,7 +46,8 @@ struct session {
 
 	struct flow flow;
 	enum awaiting awaiting;
-	struct timer timer; /* pad, patience, then the back end's limit */
+	struct timer timer;  /* pad, patience, then the back end's limit */
+	int64_t wait_end_us; /* monotonic: when that limit is reached */
 	struct report_job *report;
 	struct verify_check *check;
 	struct hold_job *job;
@@ -205,6 +208,38 @@ session_too_long(void *ctx)
 	}
 }
 
+/* Nobody is left in silence: say that it goes on.  While the certificates are
+ * read nothing is said, because they are lent only for a moment. */
+static void
+session_impatient(void *ctx)
+{
+	struct session *s = ctx;
+	struct flow_action a = { .what = FLOW_DO_SAY, .n = 1 };
+	int64_t left_us = s->wait_end_us - timers_mono_us(s->room->o.timers);
+
+	if (left_us <= 0) {
+		session_too_long(s);
+		return;
+	}
+	timer_start(s->room->o.timers, &s->timer,
+	    left_us < REASSURE_US ? left_us : REASSURE_US, session_impatient,
+	    s);
+	a.prompts[0] = s->awaiting == AWAIT_HOLD ? "holding" : "checking";
+	if (!s->gone && !s->leg_busy)
+		session_speak(s, &a);
+}
+
+/* Wait for something behind us, `quiet_us` of it without a word. */
+static void
+session_wait(struct session *s, enum awaiting what, int64_t quiet_us)
+{
+	struct timers *timers = s->room->o.timers;
+
+	s->awaiting = what;
+	s->wait_end_us = timers_mono_us(timers) + BACKEND_US;
+	timer_start(timers, &s->timer, quiet_us, session_impatient, s);
+}
+
 /* ---- verification */
 
 static void
@@ -228,8 +263,7 @@ session_padded(void *ctx)
 	struct session *s = ctx;
 
 	s->padded = true;
-	timer_start(
-	    s->room->o.timers, &s->timer, BACKEND_US, session_too_long, s);
+	session_wait(s, AWAIT_VERDICT, REASSURE_US);
 	session_give_verdict(s);
 }
 
@@ -256,7 +290,7 @@ session_verify(struct session *s)
 	    session_padded, s);
 	s->check = verify_start(s->room->o.verify, &s->flow.answers,
 	    s->number[0] == '\0' ? NULL : s->number,
-	    timers_wall_us(s->room->o.timers), session_judged, s);
+	    timers_steady_us(s->room->o.timers), session_judged, s);
 	flow_wipe(&s->flow);
 	if (s->check == NULL) {
 		s->judged = true;
@@ -300,14 +334,15 @@ static void
 session_log_hold(const struct session *s)
 {
 	const struct hold_answer *a = &s->answer;
-	int64_t shown_us = a->visible ? a->visible_us - s->confirmed_us : -1;
+	bool now = a->result == HOLD_VISIBLE || a->result == HOLD_ACCEPTED;
+	int64_t shown_us =
+	    now && a->visible ? a->visible_us - s->confirmed_us : -1;
 
 	log_info("call", s->call_id,
 	    "event=hold result=%s confirmed_to_stored_us=%lld "
 	    "confirmed_to_visible_us=%lld",
 	    hold_result_name(a->result),
-	    (long long)(a->stored_us == 0 ? -1
-					  : a->stored_us - s->confirmed_us),
+	    (long long)(now ? a->stored_us - s->confirmed_us : -1),
 	    (long long)shown_us);
 }
 
@@ -332,35 +367,20 @@ session_held(void *ctx, const struct hold_answer *answer)
 }
 
 static void
-session_out_of_patience(void *ctx)
-{
-	struct session *s = ctx;
-	struct flow_action a = {
-		.what = FLOW_DO_SAY, .n = 1, .prompts = { "holding" }
-	};
-
-	timer_start(
-	    s->room->o.timers, &s->timer, BACKEND_US, session_too_long, s);
-	if (!s->gone && !s->leg_busy && !s->answered)
-		session_speak(s, &a);
-}
-
-static void
 session_hold(struct session *s)
 {
 	struct hold_request r = { .call_id = s->call_id,
 		.holder = s->holder,
 		.carriers = s->flow.carriers,
+		.confirmed = s->flow.confirmed,
 		.lang = s->lang,
 		.reported_us = s->reported_us,
 		.verified_us = s->verified_us };
 
-	s->awaiting = AWAIT_HOLD;
 	s->answered = false;
 	s->confirmed_us = timers_wall_us(s->room->o.timers);
 	secret_random(r.random, sizeof(r.random));
-	timer_start(s->room->o.timers, &s->timer, PATIENCE_US,
-	    session_out_of_patience, s);
+	session_wait(s, AWAIT_HOLD, PATIENCE_US);
 	if ((s->job = hold_place(s->room->o.hold, &r, session_held, s)) == NULL)
 		session_trouble(s);
 }
@@ -368,9 +388,7 @@ session_hold(struct session *s)
 static void
 session_look(struct session *s)
 {
-	s->awaiting = AWAIT_LOOK;
-	timer_start(
-	    s->room->o.timers, &s->timer, BACKEND_US, session_too_long, s);
+	session_wait(s, AWAIT_LOOK, BACKEND_US);
 	if ((s->job = hold_look(
 		 s->room->o.hold, s->holder, session_looked, s)) == NULL)
 		session_trouble(s);
@@ -450,12 +468,23 @@ static void
 session_reported(void *ctx, bool ok, int64_t reported_us)
 {
 	struct session *s = ctx;
+	struct flow_event e = { .type = FLOW_EV_SAID };
 
 	s->report = NULL;
 	if (ok)
 		s->reported_us = reported_us;
 	else
 		s->trouble = true; /* acted on when the leg is idle */
+	if (s->awaiting != AWAIT_REPORT)
+		return;
+	timer_stop(s->room->o.timers, &s->timer);
+	s->awaiting = AWAIT_NOTHING;
+	if (s->leg_busy)
+		return; /* on_said() goes on */
+	if (s->trouble)
+		session_trouble(s);
+	else
+		session_step(s, &e);
 }
 
 static void
@@ -478,8 +507,6 @@ on_ready(void *ctx, const struct leg_info *info)
 	leg_answer(s->leg);
 }
 
-/* Before the caller is asked anything the greeting plays: time enough for the
- * report to be stored. */
 static void
 on_answered(void *ctx)
 {
@@ -499,7 +526,10 @@ on_said(void *ctx)
 	s->leg_busy = false;
 	if (session_must_leave(s))
 		session_trouble(s);
-	else if (s->awaiting == AWAIT_VERDICT)
+	else if (s->report != NULL && s->flow.step == FLOW_GREETING) {
+		if (s->awaiting != AWAIT_REPORT)
+			session_wait(s, AWAIT_REPORT, REASSURE_US);
+	} else if (s->awaiting == AWAIT_VERDICT)
 		session_give_verdict(s);
 	else if (s->awaiting == AWAIT_HOLD)
 		session_give_answer(s);

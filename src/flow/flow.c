@@ -232,9 +232,11 @@ on_digits(struct flow *f, const struct flow_event *e, struct flow_action *a)
 	if (f->step == FLOW_CARRIER && key > FLOW_ON_KEY_0 &&
 	    key <= FLOW_ON_KEY_3)
 		on_carrier(f, key, a);
-	else if (key != FLOW_ON_COUNT)
+	else if (key != FLOW_ON_COUNT) {
+		if (f->step == FLOW_CONFIRM)
+			f->confirmed = key == FLOW_ON_KEY_1;
 		leave(f, key, a);
-	else if (row->accept != NULL && !nothing_typed &&
+	} else if (row->accept != NULL && !nothing_typed &&
 	    row->accept(f, digits, e->now_us))
 		leave(f, FLOW_ON_ENTRY, a);
 	else if (star != NULL && f->clears++ < CLEARS_MAX)
@@ -274,6 +276,7 @@ on_looked(struct flow *f, const struct flow_event *e, struct flow_action *a)
 		f->plans[carriers] =
 		    status_plan(e->certs, e->n_certs, carriers, e->now_us);
 	f->plan = f->plans[STATUS_CARRIERS_ALL];
+	f->confirmed = false;
 	f->carriers = STATUS_CARRIERS_ALL;
 	if (f->plan.carriers == STATUS_CARRIERS_ALL)
 		leave(f, FLOW_ON_CHOOSE, a);

@@ -16,6 +16,7 @@
 #define RETRIES_MAX 6
 
 _Static_assert(RECEIPT_DIGITS == STORE_RECEIPT_DIGITS, "one receipt");
+_Static_assert(HOLD_RANDOM == STORE_RECEIPT_TRIES, "a number for each try");
 
 /*
  * A look has one request.  A placement goes through: submitted (waits for the
@@ -188,6 +189,8 @@ job_poll_later(struct hold_job *job)
 	struct timers *timers = job->room->options.timers;
 	int64_t left_us = job->deadline_us - timers_mono_us(timers);
 
+	if (left_us < 0) /* time went on since it was compared */
+		left_us = 0;
 	timer_start(timers, &job->timer, left_us < POLL_US ? left_us : POLL_US,
 	    job_poll, job);
 }
@@ -313,6 +316,7 @@ hold_place(struct hold *h, const struct hold_request *request,
 	p->holder = request->holder;
 	p->reported_us = request->reported_us;
 	p->verified_us = request->verified_us;
+	p->tell_only = !request->confirmed;
 	p->decide = job_decide;
 	p->decide_ctx = job;
 	for (i = 0; i < STORE_RECEIPT_TRIES; i++)

@@ -74,6 +74,8 @@ struct cache {
 	int64_t wait_us;
 	bool said_down;    /* logged already */
 	bool library_gone; /* jpki_set was not there */
+	bool refused;      /* an error that is the server's, in this push */
+	bool said_refused; /* logged already; no push has worked since */
 
 	const struct store_outbox_row *rows; /* borrowed; NULL = no push */
 	size_t n, asked, read;               /* rows; replies so far */
@@ -136,10 +138,13 @@ static void
 cache_is_up(struct cache *c)
 {
 	c->state = CACHE_UP;
-	c->library_gone = false;
-	c->wait_us = c->o.retry_us;
-	c->said_down = false;
-	log_info("publish", NULL, "event=cache-up address=%s", c->address_text);
+	c->library_gone = c->refused = false;
+	if (!c->said_refused) {
+		c->wait_us = c->o.retry_us;
+		c->said_down = false;
+		log_info("publish", NULL, "event=cache-up address=%s",
+		    c->address_text);
+	}
 	c->o.on_up(c->o.ctx);
 }
 
@@ -291,37 +296,59 @@ field_is(const struct redisReply *field, const char *text)
 	    strcmp(field->str, text) == 0;
 }
 
-/* Does the record say this row's status, or a newer one? */
-static bool
-record_shows(const struct store_outbox_row *row, const struct redisReply *seen)
+/* What the record that was read back says about the row.  A newer generation
+ * is as good, if it is one that the store has made: after a restore of either
+ * side it may not be, and says nothing about this status. */
+static enum publish_outcome
+judge_seen(const struct store_outbox_row *row, enum publish_outcome said,
+    const struct redisReply *seen)
 {
 	char s[2] = { status_letter(row->status), '\0' }, r[16], t[24];
 	long long v;
 	char *end;
 
+	if (said != PUBLISH_SHOWN && said != PUBLISH_REPAIRED)
+		return said;
 	if (seen->type != REDIS_REPLY_ARRAY || seen->elements != 4 ||
 	    seen->element[0]->type != REDIS_REPLY_STRING)
-		return false;
+		return PUBLISH_ODD;
 	v = strtoll(seen->element[0]->str, &end, 10);
 	if (*end != '\0' || v < row->generation)
-		return false;
+		return PUBLISH_ODD;
 	if (v > row->generation)
-		return true;
+		return v <= row->latest ? said : PUBLISH_CONFLICT;
 	snprintf(r, sizeof(r), "%d", row->reason);
 	snprintf(t, sizeof(t), "%" PRId64, row->status_us / CLOCK_S_US);
 	return field_is(seen->element[1], s) && field_is(seen->element[2], r) &&
-	    field_is(seen->element[3], t);
+		field_is(seen->element[3], t)
+	    ? said
+	    : PUBLISH_ODD;
 }
 
 enum publish_outcome
 cache_judge(const struct store_outbox_row *row, const struct redisReply *set,
     const struct redisReply *seen)
 {
-	enum publish_outcome said = judge_set(set);
+	return judge_seen(row, judge_set(set), seen);
+}
 
-	if (said != PUBLISH_SHOWN && said != PUBLISH_REPAIRED)
-		return said;
-	return record_shows(row, seen) ? said : PUBLISH_ODD;
+/* An error is the server's (READONLY, OOM, LOADING, NOPERM, ...), not the
+ * row's: the link is given up, and the rows are pushed again. */
+static void
+on_set_error(struct cache *c, const char *error)
+{
+	if (strstr(error, "Function not found") != NULL)
+		c->library_gone = true; /* somebody flushed it */
+	else
+		c->refused = true;
+	if (c->refused && !c->said_refused) {
+		c->said_refused = c->said_down = true;
+		metric_add(METRIC_PUBLISH_ODD_REPLY, 1);
+		log_error("publish", NULL,
+		    "event=cache-refuses error=\"%s\" hint=\"see to Redis; "
+		    "holds are accepted and published when it takes them\"",
+		    error);
+	}
 }
 
 static void
@@ -331,15 +358,9 @@ on_set(void *ctx, const struct redisReply *reply)
 
 	if (reply == NULL || c->rows == NULL)
 		return;
-	c->said[c->asked] = judge_set(reply);
-	if (reply->type == REDIS_REPLY_ERROR &&
-	    strstr(reply->str, "Function not found") != NULL)
-		c->library_gone = true; /* somebody flushed it */
-	else if (c->said[c->asked] == PUBLISH_ODD)
-		log_error("publish", NULL, "event=odd-reply reply=\"%s\"",
-		    reply->type == REDIS_REPLY_ERROR ? reply->str
-						     : "not a word");
-	c->asked++;
+	c->said[c->asked++] = judge_set(reply);
+	if (reply->type == REDIS_REPLY_ERROR)
+		on_set_error(c, reply->str);
 }
 
 /* The rows are pushed again when the library is back. */
@@ -351,7 +372,6 @@ cache_load_again(struct cache *c)
 	    "loaded again\"");
 	c->library_gone = false;
 	on_open(c);
-	c->o.on_settled(c->o.ctx, NULL);
 }
 
 static void
@@ -362,17 +382,19 @@ on_seen(void *ctx, const struct redisReply *reply)
 
 	if (reply == NULL || c->rows == NULL)
 		return;
-	c->outcomes[i] = c->said[i];
-	if ((c->said[i] == PUBLISH_SHOWN || c->said[i] == PUBLISH_REPAIRED) &&
-	    !record_shows(&c->rows[i], reply))
-		c->outcomes[i] = PUBLISH_ODD;
+	c->outcomes[i] = judge_seen(&c->rows[i], c->said[i], reply);
 	if (++c->read < c->n)
 		return;
+	if (c->refused) { /* told when the link is down */
+		timer_start(c->o.timers, &c->retry, 0, cache_give_up, c);
+		return;
+	}
 	c->rows = NULL;
 	if (c->library_gone)
 		cache_load_again(c);
 	else
-		c->o.on_settled(c->o.ctx, c->outcomes);
+		c->said_refused = false;
+	c->o.on_settled(c->o.ctx, c->state == CACHE_UP ? c->outcomes : NULL);
 }
 
 static int

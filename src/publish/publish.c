@@ -9,6 +9,7 @@
 #include "base/timer.h"
 #include "publish/publish.h"
 
+#define LATE_US (10 * CLOCK_S_US)       /* a row that waits longer: alarm */
 #define PARK_US (30 * CLOCK_S_US)       /* a row that contradicts the cache */
 #define STORE_RETRY_US (CLOCK_S_US / 2) /* the store refused a request */
 
@@ -23,7 +24,8 @@ enum state {
 struct publish {
 	struct publish_options o;
 	enum state state;
-	bool again; /* kicked meanwhile */
+	bool again;     /* kicked meanwhile */
+	bool said_late; /* the alarm was given */
 	struct timer timer;
 	struct store_outbox_take take;
 	struct store_outbox_ack ack;
@@ -98,8 +100,10 @@ publish_kick(struct publish *p)
 void
 publish_link_up(struct publish *p)
 {
-	if (p->state == STATE_LINK)
-		publish_push(p);
+	if (p->state != STATE_LINK)
+		return;
+	p->state = STATE_IDLE; /* what was taken may be old by now */
+	publish_take(p);
 }
 
 static void
@@ -134,12 +138,35 @@ publish_take(struct publish *p)
 	store_outbox_take(p->o.store, &p->take);
 }
 
+/* Holds wait for the cache for longer than anybody should have to. */
+static void
+publish_late(void *ctx)
+{
+	struct publish *p = ctx;
+
+	if (!p->said_late)
+		log_error("publish", NULL,
+		    "event=backlog-late rows=%zu%s hint=\"holds are durable "
+		    "but not visible; see to Redis\"",
+		    p->take.n, p->take.n == STORE_OUTBOX_PAGE ? "+" : "");
+	p->said_late = true;
+	metric_add(METRIC_PUBLISH_LATE, 1);
+}
+
+static void
+enter_link(struct publish *p)
+{
+	p->state = STATE_LINK;
+	timer_start(p->o.timers, &p->timer, LATE_US, publish_late, p);
+}
+
 static void
 publish_push(struct publish *p)
 {
+	timer_stop(p->o.timers, &p->timer);
 	p->state = STATE_PUSHING;
 	if (p->o.push(p->o.ctx, p->take.rows, p->take.n) == -1)
-		p->state = STATE_LINK;
+		enter_link(p);
 }
 
 static void
@@ -217,9 +244,10 @@ publish_settled(struct publish *p, const enum publish_outcome *outcomes)
 
 	assert(p->state == STATE_PUSHING);
 	if (outcomes == NULL) {
-		p->state = STATE_LINK;
+		enter_link(p);
 		return;
 	}
+	p->said_late = false;
 	p->state = STATE_ACKING;
 	p->ack.n = p->take.n;
 	p->ack.now_us = now_us;

@@ -40,6 +40,22 @@ mark_taken(struct store_db *db, struct store_hold *r, struct err *err)
 	return rc;
 }
 
+/* Would it take a good certificate now?  Then the first answer is none. */
+static bool
+wants_more(const struct store_hold *r, int64_t now_us)
+{
+	bool take[STORE_CERTS_MAX] = { false };
+	size_t i;
+
+	if (r->tell_only)
+		return false;
+	r->decide(r->decide_ctx, r->certs, r->n, now_us, take);
+	for (i = 0; i < r->n; i++)
+		if (take[i] && r->certs[i].status == STORE_GOOD)
+			return true;
+	return false;
+}
+
 /* 1 = answered: this call has made its hold before. */
 static int
 answer_again(struct store_db *db, struct store_hold *r, struct err *err)
@@ -68,6 +84,11 @@ answer_again(struct store_db *db, struct store_hold *r, struct err *err)
 	if (cert_load(db, r->holder, r->certs, &r->n, err) == -1 ||
 	    mark_taken(db, r, err) == -1)
 		return -1;
+	if (wants_more(r, db_now_us(db)))
+		return err_set(err, ERR_CONFLICT,
+		    "call %s has made its hold and asks for more now; one "
+		    "call makes one hold",
+		    r->call_id);
 	return 1;
 }
 
@@ -143,6 +164,8 @@ choose(struct store_hold *r, int64_t now_us)
 {
 	size_t i, n = 0;
 
+	if (r->tell_only)
+		return 0;
 	r->decide(r->decide_ctx, r->certs, r->n, now_us, r->taken);
 	for (i = 0; i < r->n; i++) {
 		r->taken[i] = r->taken[i] && r->certs[i].status == STORE_GOOD;

@@ -6,7 +6,7 @@
 #include "store/outbox.h"
 
 /* A longer time off means that the clock was set back since. */
-#define PARK_MAX_US (24 * 60 * 60 * CLOCK_S_US)
+#define PARK_MAX_US (5 * 60 * CLOCK_S_US)
 
 static void
 row_read(struct db_query *q, struct store_outbox_row *row)
@@ -19,6 +19,7 @@ row_read(struct db_query *q, struct store_outbox_row *row)
 	row->status = (enum store_status)db_get_int(q);
 	row->reason = (int)db_get_int(q);
 	row->status_us = db_get_int(q);
+	row->latest = db_get_int(q);
 }
 
 static int
@@ -30,7 +31,7 @@ take_run(struct store_db *db, struct store_req *req, struct err *err)
 
 	q = db_query(db,
 	    "SELECT o.seq, o.hold, c.issuer, c.serial, o.generation, o.status,"
-	    " o.reason, o.status_us FROM outbox AS o"
+	    " o.reason, o.status_us, c.generation FROM outbox AS o"
 	    " JOIN certificates AS c ON c.id = o.cert"
 	    " WHERE o.seq > $1 AND (o.park_us <= $2 OR o.park_us > $3)"
 	    " ORDER BY o.seq LIMIT $4");

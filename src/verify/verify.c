@@ -116,7 +116,8 @@ mac_matches(const uint8_t (*registered)[SECRET_MAC_SIZE], unsigned int n,
 }
 
 static bool
-candidate_fits(const struct verify_macs *m, const struct store_candidate *c)
+candidate_fits(
+    const struct verify_macs *m, const struct store_candidate *c, bool *but_pin)
 {
 	unsigned int slot, i;
 	bool known = false, phone, pin;
@@ -128,6 +129,7 @@ candidate_fits(const struct verify_macs *m, const struct store_candidate *c)
 		}
 	phone = mac_matches(c->phones, c->n_phones, m->phones[slot]);
 	pin = secret_equal(c->pin, m->pins[slot]);
+	*but_pin = known & phone & c->has_pin & !pin;
 	return known & (c->n_phones > 0 || c->has_pin) &
 	    (phone | (c->n_phones == 0)) & (pin | !c->has_pin);
 }
@@ -137,16 +139,20 @@ verify_judge(const struct verify_macs *macs, const struct store_lookup *found,
     int64_t *holder)
 {
 	unsigned int i, fits = 0;
-	bool fit;
+	bool fit, but_pin, near = false, by_pin = false;
 
 	*holder = 0;
 	for (i = 0; i < found->n; i++) {
-		fit = candidate_fits(macs, &found->candidates[i]);
+		fit = candidate_fits(macs, &found->candidates[i], &but_pin);
 		fits += fit;
+		near |= but_pin;
+		by_pin |= fit & found->candidates[i].has_pin;
 		if (fit)
 			*holder = found->candidates[i].holder;
 	}
-	if (fits == 1 && !found->more)
+	/* Beside somebody who may only have mistyped a PIN, a telephone that
+	 * two share proves nothing: twins (invariant: never by guess). */
+	if (fits == 1 && !found->more && (by_pin || !near))
 		return VERIFY_OK;
 	*holder = 0;
 	return fits > 0 || found->more ? VERIFY_PERSON : VERIFY_NO;

@@ -5,7 +5,7 @@
 The map is the architecture: a room may include the rooms on its line.  Pure
 rooms may not include a library that does I/O, nor ask the clock.
 """
-import pathlib, re, sys
+import os, pathlib, re, sys
 
 MAY_KNOW = {
     "base":     "",
@@ -50,6 +50,7 @@ def faults(path):
 
 def main():
     bad = 0
+    os.chdir(pathlib.Path(__file__).resolve().parent.parent.parent)
     paths = sorted(p for d in ("src", "include") for p in pathlib.Path(d).rglob("*.[ch]"))
     if not paths:
         sys.exit("no source found; run this in the top folder")

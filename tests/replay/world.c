@@ -71,7 +71,7 @@ cache_set(struct world *w, const struct store_outbox_row *row)
 	bool repaired = r->wrong_type;
 
 	if (!repaired && row->generation < r->v)
-		return PUBLISH_SHOWN;
+		return r->v <= row->latest ? PUBLISH_SHOWN : PUBLISH_CONFLICT;
 	if (!repaired && row->generation == r->v)
 		return r->s == s ? PUBLISH_SHOWN : PUBLISH_CONFLICT;
 	if (!repaired && r->s == 'R' && s != 'R')

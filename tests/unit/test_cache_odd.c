@@ -93,7 +93,7 @@ static const struct {
 	{ SET, FIELDS("$1\r\n4\r\n", "$1\r\nG\r\n", "$-1\r\n", "$-1\r\n"),
 	    PUBLISH_SHOWN },
 	{ SET, FIELDS("$2\r\n10\r\n", "$1\r\nG\r\n", "$-1\r\n", "$-1\r\n"),
-	    PUBLISH_SHOWN },
+	    PUBLISH_CONFLICT }, /* newer than the store knows of */
 	{ SET,
 	    FIELDS("$1\r\n2\r\n", "$1\r\nH\r\n", "$1\r\n6\r\n",
 		"$10\r\n1795485600\r\n"),
@@ -147,6 +147,7 @@ test_only_what_was_read_counts(void **state)
 	size_t i;
 
 	(void)state;
+	row.latest = 4; /* the store has made one change since */
 	for (i = 0; i < JUDGED; i++) {
 		set = parse(judged[i].set);
 		seen = parse(judged[i].seen);
@@ -170,7 +171,10 @@ test_odd_replies_are_outcomes_and_not_the_end(void **state)
 
 	open_cache(w);
 	wait_up(w, 1);
+	rows[0].latest = rows[1].latest = 4;
 	for (i = 0; i < JUDGED; i++) {
+		if (judged[i].set[0] == '-')
+			continue; /* the server's, not the row's */
 		w->set = judged[i].set;
 		w->seen = judged[i].seen;
 		push(w, rows, 2);
@@ -179,6 +183,28 @@ test_odd_replies_are_outcomes_and_not_the_end(void **state)
 		assert_int_equal(w->outcomes[1], judged[i].outcome);
 	}
 	assert_int_equal(w->fake.accepts, 1);
+}
+
+/* An error is the whole server's: no row is blamed, the link is given up and
+ * the rows can be pushed again when it is up. */
+static void
+test_a_server_that_refuses_loses_the_link(void **state)
+{
+	struct world *w = *state;
+	struct store_outbox_row row = change("ab01", 3, STORE_HELD);
+
+	open_cache(w);
+	wait_up(w, 1);
+	w->set = "-OOM command not allowed when used memory > 'maxmemory'\r\n";
+	w->seen = HELD_3;
+	push(w, &row, 1);
+	assert_true(w->lost);
+	wait_up(w, 2);
+	w->set = SET;
+	push(w, &row, 1);
+	assert_false(w->lost);
+	assert_int_equal(w->outcomes[0], PUBLISH_SHOWN);
+	assert_int_equal(w->fake.accepts, 2);
 }
 
 static void
@@ -374,6 +400,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_only_what_was_read_counts),
 		FAKE(test_odd_replies_are_outcomes_and_not_the_end),
+		FAKE(test_a_server_that_refuses_loses_the_link),
 		FAKE(test_the_library_is_loaded_when_it_is_older_or_missing),
 		FAKE(test_a_library_that_is_refused_is_tried_again_later),
 		FAKE(test_a_link_that_breaks_gives_the_rows_back),
