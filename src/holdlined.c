@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <libgen.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -44,7 +45,8 @@ static const char usage[] =
     "and logs to standard error.\n"
     "\n"
     "  -c, --config FILE   the configuration; holdline conf prints one\n"
-    "  -t, --test          check the configuration and exit\n"
+    "  -t, --test          check the configuration, the key file and\n"
+    "                      the store's folder, and exit\n"
     "  -h, --help          this text\n"
     "  -V, --version       the version\n"
     "\n"
@@ -455,6 +457,32 @@ daemon_run(struct daemon *d)
 	log_info("holdlined", NULL, "event=stopped");
 }
 
+/* Would it start?  Without touching the store or the network. */
+static int
+daemon_test(struct daemon *d, const char *path)
+{
+	char *store = strdup(d->conf->store), *folder;
+	struct err err = { ERR_NONE, "" };
+
+	if (daemon_check_prompts(d->conf, &err) == 0 &&
+	    daemon_descriptors(d->conf, &err) == 0)
+		d->keys = keyring_load(d->conf->key_file, &err);
+	folder = store == NULL ? NULL : dirname(store);
+	if (err.code == ERR_NONE && folder != NULL &&
+	    access(folder, W_OK | X_OK) == -1)
+		err_set(&err, ERR_IO,
+		    "store: the folder %s: %s; make it, and let this user "
+		    "write to it",
+		    folder, strerror(errno));
+	free(store);
+	if (err.code != ERR_NONE) {
+		fprintf(stderr, "holdlined: %s: %s\n", path, err.text);
+		return 1;
+	}
+	puts("the configuration is good");
+	return 0;
+}
+
 /* Returns -1 to go on, else an exit status. */
 static int
 parse_options(int argc, char **argv, const char **path, bool *test)
@@ -511,10 +539,9 @@ main(int argc, char **argv)
 	rc = 1;
 	if ((d.conf = conf_load(path, &err)) == NULL)
 		fprintf(stderr, "holdlined: %s\n", err.text);
-	else if (test) {
-		puts("the configuration is good");
-		rc = 0;
-	} else if (daemon_open(&d, &err) == -1)
+	else if (test)
+		rc = daemon_test(&d, path);
+	else if (daemon_open(&d, &err) == -1)
 		log_error("holdlined", NULL, "event=no-start %s", err.text);
 	else {
 		daemon_run(&d);

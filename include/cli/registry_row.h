@@ -51,6 +51,11 @@ struct registry_header {
 };
 
 /* A row, normalised.  Personal data: cleanse it. */
+/* Part of the reason of a row that may hold a My Number; such a row is not
+ * copied into the reject file. */
+#define REGISTRY_MY_NUMBER \
+	"twelve digits could be a My Number, which is never stored"
+
 struct registry_row {
 	char ref[REGISTRY_REF_MAX + 1];
 	char birth[FACTOR_BIRTH_DIGITS + 1];   /* "19800229" */

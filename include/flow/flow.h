@@ -102,6 +102,7 @@ struct flow {
 	int clears; /* '*' for the question being asked */
 	bool hung_up;
 	bool confirmed;         /* the caller said yes to what would be held */
+	bool nothing;           /* it was said that nothing can be held */
 	bool told;              /* the result was said with the receipt */
 	const char *said_first; /* to be said before the next step's words */
 	struct verify_answers answers; /* wiped by flow_wipe() */

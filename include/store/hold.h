@@ -61,7 +61,8 @@ struct store_hold {
 			    there by the registry */
 	char receipt[STORE_RECEIPT_DIGITS + 1]; /* "" when hold_id is 0 */
 	int64_t stored_us;  /* stamped by the store's clock */
-	int64_t visible_us; /* 0 until read back from the cache */
+	int64_t visible_us; /* 0: to be read back from the cache, also when
+			       it was before: it is pushed again */
 	size_t n;           /* the holder's certificates, after the change */
 	struct store_cert certs[STORE_CERTS_MAX];
 	bool taken[STORE_CERTS_MAX]; /* put on hold by this hold */

@@ -12,9 +12,9 @@
 
 #include "store/store.h"
 
-#define STORE_TAGS_MAX 4       /* key versions in use */
-#define STORE_CANDIDATES_MAX 8 /* people with one birthday and postal code */
-#define STORE_PHONES_MAX 4     /* registered telephones of one holder */
+#define STORE_TAGS_MAX 4        /* key versions in use */
+#define STORE_CANDIDATES_MAX 32 /* people with one birthday and postal code */
+#define STORE_PHONES_MAX 4      /* registered telephones of one holder */
 
 /* A holder whose birth date and postal code are the caller's. */
 struct store_candidate {

@@ -83,7 +83,7 @@ const struct conf_def conf_table[] = {
 	    "person." },
 
 	{ "redis.address", CONF_SOCKET, AT(redis_address), 0, 0,
-	    "unix:/run/redis/redis-server.sock",
+	    "127.0.0.1:6379",
 	    "The Redis server that holds the revocation cache." },
 	{ "redis.timeout", CONF_DURATION, AT(redis_timeout_us), 1 * S, 1 * MIN,
 	    "5s",

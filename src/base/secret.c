@@ -90,7 +90,8 @@ keyring_add(struct keyring *k, const struct slot *slot, struct err *err)
 
 	if (k->n == SECRET_KEYS_MAX)
 		return err_set(err, ERR_RANGE,
-		    "a key file holds at most %d versions; remove the oldest",
+		    "a key file holds at most %d versions; remove one in the "
+		    "middle, since the oldest names the holders' records",
 		    SECRET_KEYS_MAX);
 	for (i = 0; i < k->n && k->slots[i].version > slot->version; i++)
 		;
@@ -182,7 +183,9 @@ keyring_load(const char *path, struct err *err)
 		abort();
 	if ((f = fopen(path, "re")) == NULL) {
 		err_set(err, ERR_IO, "%s%s", strerror(errno),
-		    errno == ENOENT ? "; holdline key create makes one" : "");
+		    errno == ENOENT
+			? "; if there never was one, holdline key create makes it"
+			: "");
 		goto fail;
 	}
 	if (keyring_check_file(f, err) == -1)
@@ -226,8 +229,10 @@ keyring_create(const char *path, struct err *err)
 		return err_set(err, ERR_CONFLICT,
 		    "key file %s: it exists already and is left alone", path);
 	if (fd == -1)
-		return err_set(
-		    err, ERR_IO, "key file %s: %s", path, strerror(errno));
+		return err_set(err, ERR_IO, "key file %s: %s%s", path,
+		    strerror(errno),
+		    errno == ENOENT ? "; make the folder first (mkdir -m 700)"
+				    : "");
 	secret_random(key, sizeof(key));
 	str_hex(key, sizeof(key), hex);
 	n = snprintf(line, sizeof(line), "1 %s\n", hex);

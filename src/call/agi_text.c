@@ -54,6 +54,16 @@ number_shown(const struct agi_text_env *e)
 	    (str_is_digits(e->pres, 1, 5) && (atoi(e->pres) & WITHHELD) == 0);
 }
 
+/* It is a key in the store, and stands in logs and listings. */
+static bool
+is_plain(const char *id)
+{
+	for (; *id != '\0'; id++)
+		if (*id <= ' ' || *id > '~' || *id == '"' || *id == '\\')
+			return false;
+	return true;
+}
+
 const char *
 agi_text_env_info(const struct agi_text_env *e, struct leg_info *info)
 {
@@ -63,6 +73,10 @@ agi_text_env_info(const struct agi_text_env *e, struct leg_info *info)
 	if (e->id_cut)
 		return "the gateway's agi_uniqueid is longer than 63 bytes; "
 		       "shorten systemname in its asterisk.conf";
+	if (!is_plain(e->call_id))
+		return "the gateway's agi_uniqueid is not plain printable "
+		       "ASCII without spaces; correct systemname in its "
+		       "asterisk.conf";
 	info->call_id = e->call_id;
 	info->number = number_shown(e) ? e->number : NULL;
 	info->dnis = has_digit(e->dnis) ? e->dnis
@@ -140,6 +154,8 @@ agi_text_read(const char *value, unsigned int max, enum agi_text_read *status,
 		return -1;
 	*status = read_status(text, len);
 	text += len + 1;
+	if (*status == AGI_TEXT_READ_ERROR)
+		text = ""; /* Read never ran: these are no answer */
 	n = strlen(text);
 	assert(max <= LEG_DIGITS_MAX);
 	if (n > max || strspn(text, "0123456789*ABCDabcd") != n)

@@ -77,7 +77,7 @@ session_result(const struct session *s)
 {
 	if (s->answered)
 		return hold_result_name(s->answer.result);
-	return "none";
+	return s->flow.nothing ? hold_result_name(HOLD_NOTHING) : "none";
 }
 
 static void

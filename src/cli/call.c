@@ -185,9 +185,12 @@ call_check_args(const struct cli_command *self, struct call_args *args)
 		    "has them)",
 		    args->hangup_at);
 	if (from != NULL && !str_is_digits(from + (from[0] == '+'), 1, 20))
-		return cli_usage(self, "--from: is not a telephone number");
+		return cli_usage(self,
+		    "--from: that is not a telephone number: digits only, a + before "
+		    "them if need be");
 	if (args->to != NULL && !str_is_digits(args->to, 1, 20))
-		return cli_usage(self, "--to: is not a telephone number");
+		return cli_usage(
+		    self, "--to: that is not a telephone number: digits only");
 	if (args->id != NULL && (args->id[0] == '\0' || strlen(args->id) > 63))
 		return cli_usage(self, "--id: is not 1 to 63 characters");
 	args->timeout_us = CALL_TIMEOUT_S * CLOCK_S_US;
@@ -195,7 +198,7 @@ call_check_args(const struct cli_command *self, struct call_args *args)
 		if (!str_is_digits(args->timeout, 1, 5) ||
 		    atoi(args->timeout) == 0)
 			return cli_usage(
-			    self, "--timeout: is not 1 to 99999 seconds");
+			    self, "--timeout: that is not 1 to 99999 seconds");
 		args->timeout_us = atoi(args->timeout) * CLOCK_S_US;
 	}
 	return 0;

@@ -269,8 +269,8 @@ show_text(const struct store_case_show *r, const char *ref)
 	puts(
 	    "\nNext: the holder comes to the counter of this municipality with "
 	    "the receipt\nnumber and a document that proves identity "
-	    "(passport, driving licence, ...; FAQ ※1).\nWithout one, post an "
-	    "inquiry letter first and ask for the reply (※2).  Then decide:\n"
+	    "(passport, driving licence, ...).\nWithout one, post an "
+	    "inquiry letter first and ask for the reply.  Then decide:\n"
 	    "card found, or not found and certificates revoked and issued "
 	    "anew.");
 }
@@ -319,6 +319,23 @@ show_report(const struct cli_command *self, const struct cli_site *site,
 	return 0;
 }
 
+/* As people write it down: "148 467 8217", "148-467-8217". */
+static int
+receipt_read(const char *text, char out[RECEIPT_DIGITS + 1])
+{
+	size_t n = 0;
+
+	for (; *text != '\0'; text++) {
+		if (*text == ' ' || *text == '-')
+			continue;
+		if (*text < '0' || *text > '9' || n == RECEIPT_DIGITS)
+			return -1;
+		out[n++] = *text;
+	}
+	out[n] = '\0';
+	return n == RECEIPT_DIGITS ? 0 : -1;
+}
+
 static int
 case_show_run(const struct cli_command *self, int argc, char **argv)
 {
@@ -336,15 +353,14 @@ case_show_run(const struct cli_command *self, int argc, char **argv)
 
 	if ((at = cli_options(self, argc, argv, options, 1, 1, &rc)) == -1)
 		return rc;
-	if (!str_is_digits(argv[at], RECEIPT_DIGITS, RECEIPT_DIGITS))
+	if (receipt_read(argv[at], r.receipt) == -1)
 		return cli_usage(self,
-		    "that is not a receipt number: it has %d digits",
+		    "that is not a receipt number: those have %d digits",
 		    RECEIPT_DIGITS);
-	if (!receipt_valid(argv[at]))
+	if (!receipt_valid(r.receipt))
 		return cli_usage(self,
 		    "that is not a receipt number: check digit; was a digit "
 		    "misheard or were two swapped?");
-	str_copy(r.receipt, sizeof(r.receipt), argv[at]);
 	if (cli_open(&site, conf, 0, &err) == -1)
 		rc = cli_fail(self, err.text);
 	else

@@ -9,18 +9,29 @@
 #include "base/err.h"
 #include "cli/registry_load.h"
 #include "cli/registry_reject.h"
+#include "cli/registry_row.h"
+
+#define REJECT_HEADER "line,reason,row\n"
 
 /* A file that was there before may have been open to others; a device or a
- * pipe is left as it is. */
+ * pipe is left as it is.  Only an older list of rejected rows is overwritten:
+ * a slip of the keyboard must not cost the store or the key. */
 static int
 make_private(int fd)
 {
+	char had[sizeof(REJECT_HEADER)] = "";
 	struct stat st;
 
 	if (fstat(fd, &st) == -1)
 		return -1;
 	if (!S_ISREG(st.st_mode))
 		return 0;
+	if (st.st_size > 0 &&
+	    (pread(fd, had, sizeof(had) - 1, 0) == -1 ||
+		strcmp(had, REJECT_HEADER) != 0)) {
+		errno = EEXIST;
+		return -1;
+	}
 	return fchmod(fd, 0600) == -1 || ftruncate(fd, 0) == -1 ? -1 : 0;
 }
 
@@ -30,10 +41,10 @@ registry_reject_open(const char *path, struct err *err)
 	FILE *f = NULL;
 	int fd, rc;
 
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	rc = fd == -1 ? -1 : make_private(fd);
 	if (rc == 0 && (f = fdopen(fd, "w")) != NULL) {
-		fputs("line,reason,row\n", f);
+		fputs(REJECT_HEADER, f);
 		return f;
 	}
 	err_set(err, ERR_IO,
@@ -71,7 +82,9 @@ registry_reject_write(
 	fprintf(f, "%" PRIu64 ",", r->line);
 	write_quoted(f, r->reason, strlen(r->reason));
 	putc(',', f);
-	write_quoted(f, r->raw, r->raw_len);
+	/* What may be a My Number is written nowhere. */
+	if (strstr(r->reason, REGISTRY_MY_NUMBER) == NULL)
+		write_quoted(f, r->raw, r->raw_len);
 	putc('\n', f);
 	return ferror(f) ? broken(path, err) : 0;
 }

@@ -38,21 +38,19 @@ trim(char *out, size_t size, const char *text)
 	return 0;
 }
 
-/* Twelve digits, or three groups of four, could be a My Number. */
+/* Twelve digits, however they are set apart, could be a My Number; so could
+ * nothing that has letters in it. */
 static bool
-like_my_number(const char *ref)
+like_my_number(const char *text)
 {
-	size_t n = strlen(ref), i;
+	size_t digits = 0;
 
-	if (str_is_digits(ref, MY_NUMBER_DIGITS, MY_NUMBER_DIGITS))
-		return true;
-	if (n != MY_NUMBER_DIGITS + 2)
-		return false;
-	for (i = 0; i < n; i++)
-		if (i % 5 == 4 ? ref[i] != '-' && ref[i] != ' '
-			       : ref[i] < '0' || ref[i] > '9')
+	for (; *text != '\0'; text++)
+		if (*text >= '0' && *text <= '9')
+			digits++;
+		else if ((*text | 0x20) >= 'a' && (*text | 0x20) <= 'z')
 			return false;
-	return true;
+	return digits == MY_NUMBER_DIGITS;
 }
 
 static int
@@ -71,8 +69,7 @@ parse_ref(struct registry_row *out, const char *text, struct err *err)
 			    "a character in it is not printable ASCII");
 	if (like_my_number(text))
 		return err_set(err, ERR_REFUSED,
-		    "twelve digits could be a My Number, which is "
-		    "never stored; use another reference");
+		    REGISTRY_MY_NUMBER "; use another reference");
 	return str_copy(out->ref, sizeof(out->ref), text);
 }
 
@@ -194,6 +191,8 @@ parse_kana(struct registry_row *out, const char *text, struct err *err)
 	if (n > REGISTRY_KANA_MAX)
 		return err_set(err, ERR_RANGE, "longer than %d characters",
 		    REGISTRY_KANA_MAX);
+	if (like_my_number(text))
+		return err_set(err, ERR_REFUSED, REGISTRY_MY_NUMBER);
 	return str_copy(out->kana, sizeof(out->kana), text);
 }
 

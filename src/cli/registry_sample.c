@@ -63,7 +63,8 @@ struct holder {
 	char phones[2][16];
 	char pin[11];
 	const char *family, *given;
-	bool twin; /* of the holder before */
+	bool twin;       /* of the holder before */
+	bool smartphone; /* has a pair there, too */
 	bool moved, revoked, expired;
 	int not_before, not_after;
 };
@@ -228,13 +229,14 @@ write_pair(struct sample *s, const struct holder *h, enum store_carrier carrier,
 }
 
 static void
-write_holder(struct sample *s, const struct holder *h)
+write_holder(struct sample *s, struct holder *h)
 {
 	int later;
 
 	write_pair(s, h, STORE_CARD, h->not_before);
 	if (h->age < AGE_SIGNATURE || !one_in(s, ONE_IN_PHONE))
 		return;
+	h->smartphone = true;
 	later = days_before(h->not_after, 1 + draw(s, 300));
 	if (later > s->today)
 		later = s->today;
@@ -255,8 +257,12 @@ expected(const struct holder *h, bool twinned)
 	if (h->age < AGE_SIGNATURE)
 		return "hold: authentication only";
 	if (h->moved)
-		return "hold: authentication only, signature is revoked";
-	return "hold: both";
+		return h->smartphone
+		    ? "hold: asks for card or smartphone; card's signature is "
+		      "revoked"
+		    : "hold: authentication only, signature is revoked";
+	return h->smartphone ? "hold: asks for card or smartphone first"
+			     : "hold: both";
 }
 
 static void
@@ -322,6 +328,25 @@ close_out(const struct cli_command *self, FILE *f, const char *path)
 	return cli_fail(self, text);
 }
 
+/* Only an older sample is overwritten, never a store or a key. */
+static FILE *
+open_out(const char *path, const char *begins)
+{
+	char had[16] = "";
+	FILE *f = fopen(path, "re");
+
+	if (f != NULL) {
+		if (fgets(had, sizeof(had), f) != NULL &&
+		    strncmp(had, begins, strlen(begins)) != 0) {
+			fclose(f);
+			errno = EEXIST;
+			return NULL;
+		}
+		fclose(f);
+	}
+	return fopen(path, "we");
+}
+
 static int
 write_sample(const struct cli_command *self, struct sample *s, uint64_t count,
     const char *out, const char *answers)
@@ -329,9 +354,9 @@ write_sample(const struct cli_command *self, struct sample *s, uint64_t count,
 	char text[1024];
 	int rc;
 
-	s->out = out != NULL ? fopen(out, "we") : stdout;
+	s->out = out != NULL ? open_out(out, "holder_ref,") : stdout;
 	if (s->out != NULL && answers != NULL)
-		s->answers = fopen(answers, "we");
+		s->answers = open_out(answers, "holder_ref\t");
 	if (s->out == NULL || (answers != NULL && s->answers == NULL)) {
 		snprintf(text, sizeof(text), "%s: %s",
 		    s->out == NULL ? out : answers, strerror(errno));

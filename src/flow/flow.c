@@ -60,7 +60,11 @@ say_plan(const struct flow *f, struct flow_action *a)
 {
 	const struct status_plan *p = &f->plan;
 	unsigned int held = p->held & ~p->take;
+	static const char *const on[] = { NULL, "on-card", "on-smartphone",
+		"on-both" };
 
+	if (f->plans[STATUS_CARRIERS_ALL].carriers == STATUS_CARRIERS_ALL)
+		add(a, on[f->carriers]);
 	add(a,
 	    by_kind(
 		p->take, "plan-both", "plan-signature", "plan-authentication"));
@@ -154,6 +158,7 @@ enter_step(struct flow *f, enum flow_step step, struct flow_action *a)
 	f->step = step;
 	f->failures = 0;
 	f->clears = 0;
+	f->nothing |= step == FLOW_NOTHING;
 	perform(f, a);
 }
 

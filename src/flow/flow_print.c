@@ -6,14 +6,17 @@
 #include "flow/prompt.h"
 #include "flow/table.h"
 
+#define SPOKEN_PROMPTS 12
+
 /* Prompts that a step says besides its row's, depending on what happened. */
 static const struct {
 	enum flow_step step;
-	const char *prompts[9];
+	const char *prompts[SPOKEN_PROMPTS];
 } spoken[] = {
 	{ FLOW_BIRTH, { "no-match" } },
 	{ FLOW_PLAN,
-	    { "plan-both", "plan-signature", "plan-authentication", "dead-both",
+	    { "on-card", "on-smartphone", "on-both", "plan-both",
+		"plan-signature", "plan-authentication", "dead-both",
 		"dead-signature", "dead-authentication", "held-both",
 		"held-signature", "held-authentication" } },
 	{ FLOW_RECEIPT,
@@ -26,7 +29,6 @@ static const struct {
 };
 
 #define SPOKEN_N (sizeof(spoken) / sizeof(spoken[0]))
-#define SPOKEN_PROMPTS 9
 
 /* The i-th prompt a step may say, or NULL after the last: first those that
  * depend, then the row's, then what is said when it asks again. */

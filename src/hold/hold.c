@@ -209,7 +209,8 @@ job_poll(void *ctx)
 							     : HOLD_ACCEPTED);
 		return;
 	}
-	if (!job->asking) {
+	if (!job->asking && job->place.outcome == STORE_HOLD_PLACED &&
+	    !job->place.again) {
 		memset(&job->seen, 0, sizeof(job->seen));
 		job->seen.hold_id = job->place.hold_id;
 		job->seen.req.done = job_seen;

@@ -49,6 +49,7 @@ const char cache_library[] =
     "  if now[2] == 'R' and args[2] ~= 'R' then return 'refused' end\n"
     "  redis.call('HSET', key, 'v', args[1], 's', args[2], 'r', args[3],\n"
     "    't', args[4], 'e', args[5])\n"
+    "  redis.call('PERSIST', key)\n"
     "  redis.call('PUBLISH', 'jpki:changed', key)\n"
     "  return outcome\n"
     "end\n"
@@ -166,10 +167,12 @@ on_loaded(void *ctx, const struct redisReply *reply)
 		cache_is_up(c);
 		return;
 	}
-	log_error("publish", NULL,
-	    "event=library-refused error=\"%s\" hint=\"Redis 7 or newer is "
-	    "needed, and the right to FUNCTION LOAD\"",
-	    reply->str);
+	if (!c->said_refused)
+		log_error("publish", NULL,
+		    "event=library-refused error=\"%s\" hint=\"Redis 7 or newer is "
+		    "needed, and the right to FUNCTION LOAD\"",
+		    reply->str);
+	c->said_refused = c->said_down = true;
 	timer_start(c->o.timers, &c->retry, 0, cache_give_up, c);
 }
 
@@ -186,10 +189,19 @@ cache_send(struct cache *c, int argc, const char **argv, resp_reply_fn *fn)
 }
 
 static void
-on_version(void *ctx, const struct redisReply *reply)
+cache_load(struct cache *c)
 {
 	static const char *load[] = { "FUNCTION", "LOAD", "REPLACE",
 		cache_library };
+
+	c->state = CACHE_LOADING;
+	if (cache_send(c, 4, load, on_loaded) == -1)
+		timer_start(c->o.timers, &c->retry, 0, cache_give_up, c);
+}
+
+static void
+on_version(void *ctx, const struct redisReply *reply)
+{
 	struct cache *c = ctx;
 
 	if (reply == NULL)
@@ -199,9 +211,7 @@ on_version(void *ctx, const struct redisReply *reply)
 		cache_is_up(c);
 		return;
 	}
-	c->state = CACHE_LOADING;
-	if (cache_send(c, 4, load, on_loaded) == -1)
-		timer_start(c->o.timers, &c->retry, 0, cache_give_up, c);
+	cache_load(c);
 }
 
 static void
@@ -305,15 +315,15 @@ judge_seen(const struct store_outbox_row *row, enum publish_outcome said,
 {
 	char s[2] = { status_letter(row->status), '\0' }, r[16], t[24];
 	long long v;
-	char *end;
 
 	if (said != PUBLISH_SHOWN && said != PUBLISH_REPAIRED)
 		return said;
 	if (seen->type != REDIS_REPLY_ARRAY || seen->elements != 4 ||
-	    seen->element[0]->type != REDIS_REPLY_STRING)
+	    seen->element[0]->type != REDIS_REPLY_STRING ||
+	    !str_is_digits(seen->element[0]->str, 1, 15))
 		return PUBLISH_ODD;
-	v = strtoll(seen->element[0]->str, &end, 10);
-	if (*end != '\0' || v < row->generation)
+	v = strtoll(seen->element[0]->str, NULL, 10);
+	if (v < row->generation)
 		return PUBLISH_ODD;
 	if (v > row->generation)
 		return v <= row->latest ? said : PUBLISH_CONFLICT;
@@ -371,7 +381,7 @@ cache_load_again(struct cache *c)
 	    "event=library-gone hint=\"something ran FUNCTION FLUSH; it is "
 	    "loaded again\"");
 	c->library_gone = false;
-	on_open(c);
+	cache_load(c);
 }
 
 static void

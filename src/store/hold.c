@@ -56,6 +56,35 @@ wants_more(const struct store_hold *r, int64_t now_us)
 	return false;
 }
 
+/*
+ * What relying parties once saw may be gone from the cache since.  So it is
+ * pushed again, and is visible when it has been read back again.
+ */
+static int
+show_again(struct store_db *db, struct store_hold *r, const bool *take,
+    struct err *err)
+{
+	struct db_query *q;
+	size_t i;
+
+	r->visible_us = 0;
+	for (i = 0; i < r->n; i++) {
+		if (!take[i] || r->certs[i].status != STORE_HELD)
+			continue;
+		q = db_query(db,
+		    "INSERT INTO outbox (hold, cert, generation, status,"
+		    " reason, status_us, park_us)"
+		    " SELECT $1, id, generation, status, reason, status_us, 0"
+		    " FROM certificates WHERE id = $2 AND NOT EXISTS"
+		    " (SELECT 1 FROM outbox WHERE cert = $2)");
+		db_bind_int(q, r->hold_id);
+		db_bind_int(q, r->certs[i].id);
+		if (db_run(q, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 /* 1 = answered: this call has made its hold before. */
 static int
 answer_again(struct store_db *db, struct store_hold *r, struct err *err)
@@ -89,7 +118,7 @@ answer_again(struct store_db *db, struct store_hold *r, struct err *err)
 		    "call %s has made its hold and asks for more now; one "
 		    "call makes one hold",
 		    r->call_id);
-	return 1;
+	return show_again(db, r, r->taken, err) == -1 ? -1 : 1;
 }
 
 /* ---- nothing to take */
@@ -150,7 +179,7 @@ answer_already(struct store_db *db, struct store_hold *r, const bool *take,
 		r->stored_us = db_get_int(q);
 		r->visible_us = db_get_int(q);
 		db_get_text(q, r->receipt, sizeof(r->receipt));
-		return 0;
+		return show_again(db, r, take, err);
 	}
 	return rc;
 }

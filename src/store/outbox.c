@@ -107,7 +107,9 @@ hold_settle(struct store_db *db, int64_t hold_id, int64_t now_us,
 	db_bind_int(q, hold_id);
 	if (db_run(q, err) == -1)
 		return -1;
-	q = db_query(db, "SELECT visible_us FROM holds WHERE id = $1");
+	q = db_query(db,
+	    "SELECT visible_us FROM holds WHERE id = $1"
+	    " AND NOT EXISTS (SELECT 1 FROM outbox WHERE hold = $1)");
 	db_bind_int(q, hold_id);
 	if ((rc = db_step(q, err)) == 1)
 		*visible_us = db_get_int(q);

@@ -155,7 +155,7 @@ verify_judge(const struct verify_macs *macs, const struct store_lookup *found,
 	if (fits == 1 && !found->more && (by_pin || !near))
 		return VERIFY_OK;
 	*holder = 0;
-	return fits > 0 || found->more ? VERIFY_PERSON : VERIFY_NO;
+	return fits > 0 ? VERIFY_PERSON : VERIFY_NO;
 }
 
 static void

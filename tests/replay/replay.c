@@ -195,7 +195,9 @@ do_cache(struct script *s)
 	else if (strcmp(what, "speaks") == 0) {
 		w->push_lost = false;
 		world_cache_away(w, false);
-	} else if (strcmp(what, "wrong-type") == 0)
+	} else if (strcmp(what, "wiped") == 0)
+		w->n_cache = 0;
+	else if (strcmp(what, "wrong-type") == 0)
 		world_record(w, ISSUER, word(s, 2), true)->wrong_type = true;
 	else if (strcmp(what, "holds") == 0) { /* SERIAL LETTER GENERATION */
 		struct world_record *r =

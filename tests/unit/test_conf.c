@@ -102,8 +102,7 @@ test_defaults_obey_their_own_limits(void **state)
 	assert_int_equal(c->verify_window_us, INT64_C(86400000000));
 	assert_int_equal(c->verify_threads, 2);
 	assert_int_equal(c->verify_queue, 256);
-	assert_string_equal(
-	    c->redis_address, "unix:/run/redis/redis-server.sock");
+	assert_string_equal(c->redis_address, "127.0.0.1:6379");
 	assert_int_equal(c->redis_timeout_us, 5000000);
 	assert_int_equal(c->redis_retry_us, 100000);
 	conf_free(c);

@@ -250,9 +250,10 @@ test_the_caller_chooses_a_carrier(void **state)
 		const char *key;
 		unsigned int carriers;
 		const char *said;
-	} rows[] = { { "1", 1, "plan-signature plan-counter confirm" },
-		{ "2", 2, "plan-authentication plan-counter confirm" },
-		{ "3", 3, "plan-both plan-counter confirm" } };
+	} rows[] = { { "1", 1, "on-card plan-signature plan-counter confirm" },
+		{ "2", 2,
+		    "on-smartphone plan-authentication plan-counter confirm" },
+		{ "3", 3, "on-both plan-both plan-counter confirm" } };
 	struct talk t;
 	size_t i;
 

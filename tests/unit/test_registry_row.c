@@ -89,7 +89,8 @@ static const struct {
 	{ REGISTRY_HOLDER_REF, ref64, NULL },
 	{ REGISTRY_HOLDER_REF, "12345678901", NULL },
 	{ REGISTRY_HOLDER_REF, "1234567890123", NULL },
-	{ REGISTRY_HOLDER_REF, "2024-00000123", NULL },
+	{ REGISTRY_HOLDER_REF, "2024-0000012", NULL },
+	{ REGISTRY_HOLDER_REF, "R2024-00000123", NULL },
 	{ REGISTRY_HOLDER_REF, "", "holder_ref: empty" },
 	{ REGISTRY_HOLDER_REF, "  ", "holder_ref: empty" },
 	{ REGISTRY_HOLDER_REF, "a\tb",
@@ -103,6 +104,21 @@ static const struct {
 	    "holder_ref: twelve digits could be a My Number, which is never "
 	    "stored; use another reference" },
 	{ REGISTRY_HOLDER_REF, "1234 5678 9012",
+	    "holder_ref: twelve digits could be a My Number, which is never "
+	    "stored; use another reference" },
+	{ REGISTRY_HOLDER_REF, "1234-56789012",
+	    "holder_ref: twelve digits could be a My Number, which is never "
+	    "stored; use another reference" },
+	{ REGISTRY_HOLDER_REF, "123456-789012",
+	    "holder_ref: twelve digits could be a My Number, which is never "
+	    "stored; use another reference" },
+	{ REGISTRY_HOLDER_REF, "1234.5678.9012",
+	    "holder_ref: twelve digits could be a My Number, which is never "
+	    "stored; use another reference" },
+	{ REGISTRY_HOLDER_REF, "'123456789012",
+	    "holder_ref: twelve digits could be a My Number, which is never "
+	    "stored; use another reference" },
+	{ REGISTRY_HOLDER_REF, "1 2 3 4 5 6 7 8 9 0 1 2",
 	    "holder_ref: twelve digits could be a My Number, which is never "
 	    "stored; use another reference" },
 
@@ -180,6 +196,10 @@ static const struct {
 	    "kana_name: a control character is in it" },
 	{ REGISTRY_KANA_NAME, "ヤマダ\x7f",
 	    "kana_name: a control character is in it" },
+
+	{ REGISTRY_KANA_NAME, "123456789012",
+	    "kana_name: twelve digits could be a My Number, which is never "
+	    "stored" },
 
 	{ REGISTRY_CARRIER, "card", NULL },
 	{ REGISTRY_CARRIER, "Card", "carrier: neither card nor smartphone" },
