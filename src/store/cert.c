@@ -149,7 +149,11 @@ cert_change(struct store_db *db, struct store_cert *cert,
 	db_bind_int(q, cert->generation - 1);
 	if (db_run(q, err) == -1)
 		return -1;
-	assert(db_changes(db) == 1); /* read in this very transaction */
+	if (db_changes(db) != 1) /* not by us: we lock the holder */
+		return err_set(err, ERR_STORE,
+		    "certificate %s/%s was changed by somebody else at the "
+		    "same moment; find out who writes into this store",
+		    cert->issuer, cert->serial);
 	return outbox_add(db, cert, hold_id, err);
 }
 

@@ -3,10 +3,10 @@
  * db.h -- the database as the intents of this room see it.
  *
  * The only header between an intent and an engine: transactions, prepared
- * statements, parameters, columns.  SQL stands in the intents, as literals
- * with $1, $2, ... in order of first use, so that another engine can take
- * most of it as it is.  Inside a room's run() a transaction is always open.
- * Store thread only, apart from db_open() and db_close().
+ * statements, parameters, columns.  SQL stands in the intents, once for every
+ * engine, as literals with $1, $2, ... in order of first use; what engines say
+ * differently is in engine.h.  Inside a room's run() a transaction is always
+ * open.  Store thread only, apart from db_open() and db_close().
  */
 #ifndef STORE_DB_H
 #define STORE_DB_H
@@ -31,10 +31,11 @@ void store_submit(struct store *s, struct store_req *req,
 /* Bring the schema up to date under a lock; ERR_REFUSED when it is newer. */
 int migrate(struct store_db *db, struct err *err);
 
-/* ---- opening (sqlite.c) */
+/* ---- opening (db.c) */
 
-/* Open or create options->path and assert how it is set up; the schema is not
- * looked at.  Owned (db_close); NULL with *err. */
+/* Open the database that options->path names, with the engine that it names,
+ * and assert how it is set up; the schema is not looked at.  Owned (db_close);
+ * NULL with *err. */
 struct store_db *db_open(const struct store_options *options, struct err *err);
 
 /* Close; a transaction still open is undone.  NULL is a no-op. */
@@ -46,19 +47,20 @@ int64_t db_now_us(struct store_db *db);
 /* Numbered schema version; 0 = empty. */
 int db_version(struct store_db *db, int64_t *version, struct err *err);
 
-/* Inside a db_begin_exclusive() transaction: run `sql` (several statements)
- * and set the version. */
+/* Inside a DB_ALONE transaction: run `sql` (several statements, in SQLite's
+ * words for types) and set the version. */
 int db_upgrade(
     struct store_db *db, const char *sql, int64_t version, struct err *err);
 
-/* ---- transactions (sqlite.c) */
+/* ---- transactions (db.c) */
 
-/* Begin; with `write` the write lock is taken at once, so that everything
- * read later is still true at the commit. */
-int db_begin(struct store_db *db, bool write, struct err *err);
+enum db_mode {
+	DB_READ,  /* everything read is of one instant */
+	DB_WRITE, /* see DB_FOR_UPDATE for what stays true until the commit */
+	DB_ALONE, /* nobody else writes meanwhile */
+};
 
-/* Begin with nobody else in the database. */
-int db_begin_exclusive(struct store_db *db, struct err *err);
+int db_begin(struct store_db *db, enum db_mode mode, struct err *err);
 
 /* Commit, with a sync to disk.  ERR_STORE: surely undone.  ERR_UNSURE: nobody
  * knows.  The transaction is over either way. */
@@ -71,13 +73,35 @@ void db_rollback(struct store_db *db);
  * of it by itself. */
 bool db_in_transaction(struct store_db *db);
 
+/* The transaction was lost because another node was in its way: all of it may
+ * be run again at once, DB_ALONE. */
+bool db_again(const struct store_db *db);
+
 /* Open a savepoint, so that one request can be undone alone. */
 int db_save(struct store_db *db, struct err *err);
 
 /* Close the savepoint: keep what was written since, or undo it. */
 int db_save_end(struct store_db *db, bool keep, struct err *err);
 
-/* ---- statements (sqlite.c) */
+/* ---- what several nodes write at once */
+
+/*
+ * At the end of a SELECT: the row stays as it was read until the commit, and
+ * what was read before it may be out of date, so lock first and read then.
+ * A hold and the registry lock the holder, who stands for the holder's
+ * certificates.  Where only one writes at a time anyway it means nothing.
+ */
+#define DB_FOR_UPDATE " FOR NO KEY UPDATE"
+
+/* Until the commit this is done by nobody else. */
+enum db_lock {
+	DB_LOCK_ATTEMPTS, /* counting attempts */
+	DB_LOCK_AUDIT,    /* adding to the audit chain */
+};
+
+int db_lock(struct store_db *db, enum db_lock lock, struct err *err);
+
+/* ---- statements (db.c) */
 
 /*
  * The statement for `sql`, reset, its first parameter next.  Prepared once:
@@ -99,6 +123,9 @@ int db_step(struct db_query *q, struct err *err);
 /* Run a statement that gives no rows. */
 int db_run(struct db_query *q, struct err *err);
 
+/* Run an INSERT ... RETURNING id: 1 = it made *id, 0 = it made nothing. */
+int db_run_id(struct db_query *q, int64_t *id, struct err *err);
+
 /* The next column of the row; NULL reads as 0, "" or no bytes. */
 int64_t db_get_int(struct db_query *q);
 /* Cut to size - 1 bytes. */
@@ -111,8 +138,5 @@ int64_t db_changes(struct store_db *db);
 
 /* A count that grows with every row that is written. */
 int64_t db_written(struct store_db *db);
-
-/* The id of the row that the last INSERT made. */
-int64_t db_last_id(struct store_db *db);
 
 #endif

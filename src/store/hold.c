@@ -211,37 +211,32 @@ insert_hold(struct store_db *db, struct store_hold *r, struct err *err)
 	q = db_query(db,
 	    "INSERT INTO holds (call_id, holder, lang, reported_us,"
 	    " verified_us, stored_us, visible_us)"
-	    " VALUES ($1, $2, $3, $4, $5, $6, 0)");
+	    " VALUES ($1, $2, $3, $4, $5, $6, 0) RETURNING id");
 	db_bind_text(q, r->call_id);
 	db_bind_int(q, r->holder);
 	db_bind_text(q, r->lang);
 	db_bind_int(q, r->reported_us);
 	db_bind_int(q, r->verified_us);
 	db_bind_int(q, r->stored_us);
-	if (db_run(q, err) == -1)
-		return -1;
-	r->hold_id = db_last_id(db);
-	return 0;
+	return db_run_id(q, &r->hold_id, err) == -1 ? -1 : 0;
 }
 
 /* 1 = the case is there, 0 = that receipt number is taken. */
 static int
 try_receipt(struct store_db *db, const struct store_hold *r,
-    const char *receipt, const char *municipality, struct err *err)
+    const char *receipt, const char *municipality, int64_t *id, struct err *err)
 {
 	struct db_query *q;
 
 	q = db_query(db,
 	    "INSERT INTO cases (receipt, hold, municipality, status,"
 	    " created_us) VALUES ($1, $2, $3, 'open', $4)"
-	    " ON CONFLICT (receipt) DO NOTHING");
+	    " ON CONFLICT (receipt) DO NOTHING RETURNING id");
 	db_bind_text(q, receipt);
 	db_bind_int(q, r->hold_id);
 	db_bind_text(q, municipality);
 	db_bind_int(q, r->stored_us);
-	if (db_run(q, err) == -1)
-		return -1;
-	return (int)db_changes(db);
+	return db_run_id(q, id, err);
 }
 
 static int
@@ -249,13 +244,14 @@ insert_case(struct store_db *db, struct store_hold *r, const char *municipality,
     struct err *err)
 {
 	struct db_query *q;
+	int64_t id = 0;
 	int i, rc = 0;
 
 	for (i = 0; i < STORE_RECEIPT_TRIES && rc == 0; i++) {
 		if (r->receipts[i][0] == '\0')
 			continue;
 		if ((rc = try_receipt(
-			 db, r, r->receipts[i], municipality, err)) == -1)
+			 db, r, r->receipts[i], municipality, &id, err)) == -1)
 			return -1;
 		memcpy(r->receipt, r->receipts[i], sizeof(r->receipt));
 	}
@@ -266,7 +262,7 @@ insert_case(struct store_db *db, struct store_hold *r, const char *municipality,
 	q = db_query(db,
 	    "INSERT INTO case_events (case_id, nr, at_us, what)"
 	    " VALUES ($1, 1, $2, 'opened')");
-	db_bind_int(q, db_last_id(db));
+	db_bind_int(q, id);
 	db_bind_int(q, r->stored_us);
 	return db_run(q, err);
 }
@@ -341,24 +337,24 @@ write_leaf(struct store_db *db, const struct store_hold *r, struct err *err)
 
 /* ---- the intent */
 
+/* 1 = there is one, and nobody else changes their certificates until the
+ * commit; 0 = there is none. */
 static int
-find_holder(
+lock_holder(
     struct store_db *db, int64_t holder, char municipality[7], struct err *err)
 {
 	struct db_query *q;
 	int rc;
 
-	q = db_query(db, "SELECT municipality FROM holders WHERE id = $1");
+	q = db_query(
+	    db, "SELECT municipality FROM holders WHERE id = $1" DB_FOR_UPDATE);
 	db_bind_int(q, holder);
-	if ((rc = db_step(q, err)) == 1) {
+	if ((rc = db_step(q, err)) == 1)
 		db_get_text(q, municipality, 7);
-		return 0;
-	}
-	return rc == -1
-	    ? -1
-	    : err_set(err, ERR_NOTFOUND, "there is no holder %" PRId64, holder);
+	return rc;
 }
 
+/* The holder is locked first: another node may be storing the same call. */
 static int
 hold_run(struct store_db *db, struct store_req *req, struct err *err)
 {
@@ -366,13 +362,17 @@ hold_run(struct store_db *db, struct store_req *req, struct err *err)
 	bool take[STORE_CERTS_MAX] = { false };
 	char municipality[7];
 	int64_t now_us;
-	int rc;
+	int rc, known;
 
 	answer_clear(r);
+	if ((known = lock_holder(db, r->holder, municipality, err)) == -1)
+		return -1;
 	if ((rc = answer_again(db, r, err)) != 0)
 		return rc == 1 ? 0 : -1;
-	if (find_holder(db, r->holder, municipality, err) == -1 ||
-	    cert_load(db, r->holder, r->certs, &r->n, err) == -1)
+	if (!known)
+		return err_set(err, ERR_NOTFOUND, "there is no holder %" PRId64,
+		    r->holder);
+	if (cert_load(db, r->holder, r->certs, &r->n, err) == -1)
 		return -1;
 	now_us = db_now_us(db);
 	if (choose(r, now_us) == 0)

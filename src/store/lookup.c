@@ -7,62 +7,37 @@
 
 /* ---- attempts */
 
-struct attempt {
-	int64_t since_us, n;
-};
-
-static int
-attempt_read(struct store_db *db, const uint8_t key[STORE_MAC_SIZE],
-    struct attempt *a, struct err *err)
-{
-	struct db_query *q;
-	int rc;
-
-	q = db_query(db, "SELECT since_us, n FROM attempts WHERE key = $1");
-	db_bind_blob(q, key, STORE_MAC_SIZE);
-	if ((rc = db_step(q, err)) != 1)
-		return rc;
-	a->since_us = db_get_int(q);
-	a->n = db_get_int(q);
-	return 0;
-}
-
 /*
- * One more attempt in the window that began with the first of them.  A clock
- * that was set back forgives nothing; the window then begins anew, so that
- * nobody is kept out until the old time comes round.
+ * One more attempt in the window that began with the first of them; *highest
+ * grows to how many there are.  A clock that was set back forgives nothing;
+ * the window then begins anew, so that nobody is kept out until the old time
+ * comes round.
  */
-static void
-attempt_add(struct attempt *a, int64_t now_us, int64_t window_us)
-{
-	if (now_us >= a->since_us && now_us - a->since_us >= window_us)
-		*a = (struct attempt){ now_us, 0 };
-	if (now_us < a->since_us)
-		a->since_us = now_us;
-	if (a->n < INT_MAX)
-		a->n++;
-}
-
 static int
 attempt_count(struct store_db *db, const uint8_t key[STORE_MAC_SIZE],
     const struct store_lookup *r, unsigned int *highest, struct err *err)
 {
-	struct attempt a = { r->now_us, 0 };
 	struct db_query *q;
+	int64_t n = 0;
 
-	if (attempt_read(db, key, &a, err) == -1)
-		return -1;
-	attempt_add(&a, r->now_us, r->window_us);
-	if ((unsigned int)a.n > *highest)
-		*highest = (unsigned int)a.n;
 	q = db_query(db,
-	    "INSERT INTO attempts (key, since_us, n) VALUES ($1, $2, $3)"
-	    " ON CONFLICT (key) DO UPDATE SET since_us = excluded.since_us,"
-	    " n = excluded.n");
+	    "INSERT INTO attempts (key, since_us, n) VALUES ($1, $2, 1)"
+	    " ON CONFLICT (key) DO UPDATE SET"
+	    " since_us = CASE WHEN $2 < attempts.since_us"
+	    " OR $2 - attempts.since_us >= $3"
+	    " THEN $2 ELSE attempts.since_us END,"
+	    " n = CASE WHEN $2 - attempts.since_us >= $3"
+	    " THEN 1 ELSE attempts.n + 1 END RETURNING n");
 	db_bind_blob(q, key, STORE_MAC_SIZE);
-	db_bind_int(q, a.since_us);
-	db_bind_int(q, a.n);
-	return db_run(q, err);
+	db_bind_int(q, r->now_us);
+	db_bind_int(q, r->window_us);
+	if (db_run_id(q, &n, err) == -1)
+		return -1;
+	if (n > INT_MAX)
+		n = INT_MAX;
+	if ((unsigned int)n > *highest)
+		*highest = (unsigned int)n;
+	return 0;
 }
 
 /* Drop a few old rows: more than a lookup adds, so that the table does not
@@ -87,6 +62,8 @@ attempts_count(struct store_db *db, struct store_lookup *r, struct err *err)
 	unsigned int i;
 
 	r->number_attempts = r->tag_attempts = 0;
+	if (db_lock(db, DB_LOCK_ATTEMPTS, err) == -1)
+		return -1;
 	if (r->has_number &&
 	    attempt_count(db, r->number, r, &r->number_attempts, err) == -1)
 		return -1;
@@ -190,6 +167,8 @@ refund_run(struct store_db *db, struct store_req *req, struct err *err)
 	unsigned int i;
 
 	assert(r->n_tags <= STORE_TAGS_MAX);
+	if (db_lock(db, DB_LOCK_ATTEMPTS, err) == -1)
+		return -1;
 	if (r->has_number && attempt_refund(db, r->number, err) == -1)
 		return -1;
 	for (i = 0; i < r->n_tags; i++)

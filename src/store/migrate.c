@@ -6,6 +6,8 @@
 /*
  * Forward only: a migration that was released is never edited, a change is a
  * new one at the end.  Nothing is ever deleted but outbox rows and attempts.
+ * Types are SQLite's words, INTEGER, TEXT and BLOB, and a table ends in STRICT;
+ * postgres_schema.c has what they are there.
  * No column holds a readable birth date, name, address or telephone number.
  */
 static const char *const migrations[] = {
@@ -149,7 +151,7 @@ migrate(struct store_db *db, struct err *err)
 		return -1;
 	if (version == NEWEST)
 		return 0;
-	if (db_begin_exclusive(db, err) == -1)
+	if (db_begin(db, DB_ALONE, err) == -1)
 		return -1;
 	if (run_missing(db, err) == -1) {
 		db_rollback(db);

@@ -81,6 +81,8 @@ row_done(struct store_db *db, int64_t seq, int64_t now_us, struct err *err)
 		return rc;
 	cert = db_get_int(q);
 	generation = db_get_int(q);
+	if (db_run(q, err) == -1)
+		return -1;
 	q = db_query(db,
 	    "UPDATE certificates SET visible_us = $1"
 	    " WHERE id = $2 AND generation = $3");
@@ -127,6 +129,27 @@ seen_before(const struct store_outbox_ack *r, size_t i)
 	return false;
 }
 
+/* Two publishers that each push a part of one hold must see each other's, or
+ * neither finds that nothing is left of it. */
+static int
+lock_holds(
+    struct store_db *db, const struct store_outbox_ack *r, struct err *err)
+{
+	struct db_query *q;
+	size_t i;
+
+	for (i = 0; i < r->n; i++) {
+		if (r->holds[i] == 0 || seen_before(r, i))
+			continue;
+		q = db_query(
+		    db, "SELECT id FROM holds WHERE id = $1" DB_FOR_UPDATE);
+		db_bind_int(q, r->holds[i]);
+		if (db_step(q, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 static int
 ack_run(struct store_db *db, struct store_req *req, struct err *err)
 {
@@ -136,6 +159,8 @@ ack_run(struct store_db *db, struct store_req *req, struct err *err)
 	int rc;
 
 	assert(r->n <= STORE_OUTBOX_PAGE && r->now_us > 0);
+	if (lock_holds(db, r, err) == -1)
+		return -1;
 	for (i = 0; i < r->n; i++) {
 		rc = r->park_us[i] == 0
 		    ? row_done(db, r->seqs[i], r->now_us, err)

@@ -50,7 +50,7 @@ holder_read(struct store_db *db, const struct store_put *r, struct holder *h,
 	memset(h, 0, sizeof(*h));
 	q = db_query(db,
 	    "SELECT id, tag, key_version, municipality, pin, contact"
-	    " FROM holders WHERE ref = $1");
+	    " FROM holders WHERE ref = $1" DB_FOR_UPDATE);
 	db_bind_blob(q, r->ref, STORE_MAC_SIZE);
 	if ((rc = db_step(q, err)) != 1)
 		return rc;
@@ -108,7 +108,8 @@ phones_write(struct store_db *db, int64_t holder, const struct store_put *r,
 
 /* Insert, or update by ref. */
 static int
-holder_upsert(struct store_db *db, const struct store_put *r, struct err *err)
+holder_upsert(struct store_db *db, const struct store_put *r, int64_t *id,
+    struct err *err)
 {
 	struct db_query *q;
 
@@ -118,7 +119,7 @@ holder_upsert(struct store_db *db, const struct store_put *r, struct err *err)
 	    " ON CONFLICT (ref) DO UPDATE SET tag = excluded.tag,"
 	    " key_version = excluded.key_version,"
 	    " municipality = excluded.municipality, pin = excluded.pin,"
-	    " contact = excluded.contact");
+	    " contact = excluded.contact RETURNING id");
 	db_bind_blob(q, r->ref, STORE_MAC_SIZE);
 	db_bind_blob(q, r->tag, STORE_MAC_SIZE);
 	db_bind_int(q, r->key_version);
@@ -131,7 +132,7 @@ holder_upsert(struct store_db *db, const struct store_put *r, struct err *err)
 		db_bind_blob(q, r->contact, r->contact_len);
 	else
 		db_bind_null(q);
-	return db_run(q, err);
+	return db_run_id(q, id, err) == -1 ? -1 : 0;
 }
 
 /* Bring the holder up to date; only what differs is written. */
@@ -141,10 +142,8 @@ holder_put(
 {
 	bool same = h->id != 0 && holder_same(h, r);
 
-	if (!same && holder_upsert(db, r, err) == -1)
+	if (!same && holder_upsert(db, r, &h->id, err) == -1)
 		return -1;
-	if (h->id == 0)
-		h->id = db_last_id(db);
 	if (same && phones_same(h, r))
 		return 0;
 	r->result = STORE_PUT_CHANGED;
@@ -215,7 +214,8 @@ cert_insert(struct store_db *db, const struct store_put *r, int64_t holder,
 	q = db_query(db,
 	    "INSERT INTO certificates (holder, carrier, kind, issuer, serial,"
 	    " not_before, not_after, status, generation, reason, status_us,"
-	    " visible_us) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, 0, 0, 0)");
+	    " visible_us) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, 0, 0, 0)"
+	    " RETURNING id");
 	db_bind_int(q, holder);
 	db_bind_int(q, r->cert.carrier);
 	db_bind_int(q, r->cert.kind);
@@ -223,10 +223,9 @@ cert_insert(struct store_db *db, const struct store_put *r, int64_t holder,
 	db_bind_text(q, r->cert.serial);
 	db_bind_int(q, r->cert.not_before);
 	db_bind_int(q, r->cert.not_after);
-	if (db_run(q, err) == -1)
-		return -1;
 	*made = r->cert;
-	made->id = db_last_id(db);
+	if (db_run_id(q, &made->id, err) == -1)
+		return -1;
 	made->holder = holder;
 	made->status = STORE_GOOD;
 	made->generation = 0;

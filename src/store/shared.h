@@ -36,8 +36,17 @@ int cert_change(struct store_db *db, struct store_cert *cert,
     enum store_status status, int64_t status_us, int64_t hold_id,
     struct err *err);
 
-/* Add a leaf to the audit chain. */
+/*
+ * Add a leaf to the audit chain.  It joins the chain only at the commit, as
+ * the last thing that is written: nodes take turns there, and nobody waits for
+ * anything else while having the turn.
+ */
 int audit_append(
     struct store_db *db, int64_t at_us, const char *text, struct err *err);
+
+/* For db.c: write the leaves that wait; drop those from a place on. */
+struct audit_leaf;
+int audit_write(struct store_db *db, struct err *err);
+void audit_drop(struct store_db *db, struct audit_leaf **from);
 
 #endif

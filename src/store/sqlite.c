@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "sqlite.h"
 
 #define APPLICATION_ID 0x686f6c64 /* "hold" */
@@ -42,8 +41,15 @@ static const struct {
 	{ SQLITE_NOMEM, "out of memory" },
 };
 
+struct sqlite_db *
+sqlite_of(struct store_db *db)
+{
+	assert(db->engine == &sqlite_engine);
+	return (struct sqlite_db *)db;
+}
+
 int
-sqlite_fault(struct store_db *db, int rc, struct err *err)
+sqlite_fault(struct sqlite_db *db, int rc, struct err *err)
 {
 	const char *detail = sqlite3_errmsg(db->sqlite);
 	size_t i;
@@ -99,7 +105,7 @@ file_prepare(const char *path, struct err *err)
 
 /* The first column of the first row of a statement that is run once. */
 static int
-one_int(struct store_db *db, const char *sql, int64_t *value, struct err *err)
+one_int(struct sqlite_db *db, const char *sql, int64_t *value, struct err *err)
 {
 	sqlite3_stmt *stmt;
 	int rc;
@@ -112,7 +118,7 @@ one_int(struct store_db *db, const char *sql, int64_t *value, struct err *err)
 }
 
 static int
-exec(struct store_db *db, const char *sql, struct err *err)
+exec(struct sqlite_db *db, const char *sql, struct err *err)
 {
 	int rc = sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL);
 
@@ -122,7 +128,7 @@ exec(struct store_db *db, const char *sql, struct err *err)
 /* Ours, or empty; looked at in one transaction, because another process may
  * be making the schema at this moment. */
 static int
-check_owner(struct store_db *db, struct err *err)
+check_owner(struct sqlite_db *db, struct err *err)
 {
 	int64_t id, tables;
 	int rc;
@@ -132,7 +138,7 @@ check_owner(struct store_db *db, struct err *err)
 	rc = one_int(db, "SELECT count(*) FROM sqlite_schema", &tables, err);
 	if (rc == 0)
 		rc = one_int(db, "PRAGMA application_id", &id, err);
-	db_rollback(db);
+	sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL);
 	if (rc == -1)
 		return -1;
 	if (id == APPLICATION_ID || (id == 0 && tables == 0))
@@ -146,7 +152,7 @@ check_owner(struct store_db *db, struct err *err)
 /* Two processes that do this at once to a new file block each other without
  * SQLite's own waiting, so wait here. */
 static int
-set_wal(struct store_db *db, struct err *err)
+set_wal(struct sqlite_db *db, struct err *err)
 {
 	sqlite3_stmt *stmt;
 	bool wal = false;
@@ -175,7 +181,7 @@ set_wal(struct store_db *db, struct err *err)
 
 /* Without these a power cut could take back what a caller was told. */
 static int
-assert_durable(struct store_db *db, struct err *err)
+assert_durable(struct sqlite_db *db, struct err *err)
 {
 	int64_t synchronous, keys;
 
@@ -197,7 +203,7 @@ assert_durable(struct store_db *db, struct err *err)
 }
 
 static int
-open_file(struct store_db *db, struct err *err)
+open_file(struct sqlite_db *db, struct err *err)
 {
 	int rc;
 
@@ -216,80 +222,73 @@ open_file(struct store_db *db, struct err *err)
 	return assert_durable(db, err);
 }
 
-struct store_db *
-db_open(const struct store_options *options, struct err *err)
+static void
+sqlite_close(struct store_db *db)
 {
-	struct store_db *db;
+	struct sqlite_db *d = sqlite_of(db);
+	size_t i;
 
-	if ((db = calloc(1, sizeof(*db))) == NULL ||
-	    (db->path = strdup(options->path ? options->path : "")) == NULL) {
-		free(db);
+	for (i = 0; i < DB_QUERIES; i++)
+		sqlite3_finalize(db->queries[i].handle);
+	sqlite3_close(d->sqlite);
+	free(d->path);
+	free(d);
+}
+
+static struct store_db *
+sqlite_open(const struct store_options *options, struct err *err)
+{
+	struct sqlite_db *d;
+
+	if ((d = calloc(1, sizeof(*d))) == NULL ||
+	    (d->path = strdup(options->path ? options->path : "")) == NULL) {
+		free(d);
 		err_set(err, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
-	db->wall_us = options->wall_us;
-	db->wall_ctx = options->wall_ctx;
-	if (open_file(db, err) == -1) {
-		db_close(db);
+	d->db.engine = &sqlite_engine;
+	if (open_file(d, err) == -1) {
+		sqlite_close(&d->db);
 		return NULL;
 	}
-	return db;
+	return &d->db;
 }
 
-void
-db_close(struct store_db *db)
+static int
+sqlite_version(struct store_db *db, int64_t *version, struct err *err)
 {
-	if (db == NULL)
-		return;
-	sqlite_forget(db);
-	sqlite3_close(db->sqlite);
-	free(db->path);
-	free(db);
+	return one_int(sqlite_of(db), "PRAGMA user_version", version, err);
 }
 
-int64_t
-db_now_us(struct store_db *db)
-{
-	return db->wall_us != NULL ? db->wall_us(db->wall_ctx)
-				   : clock_wall_us();
-}
-
-int
-db_version(struct store_db *db, int64_t *version, struct err *err)
-{
-	return one_int(db, "PRAGMA user_version", version, err);
-}
-
-int
-db_upgrade(
+static int
+sqlite_upgrade(
     struct store_db *db, const char *sql, int64_t version, struct err *err)
 {
+	struct sqlite_db *d = sqlite_of(db);
 	char mark[96];
 
 	sqlite3_snprintf(sizeof(mark), mark,
 	    "PRAGMA application_id = %d; PRAGMA user_version = %lld",
 	    APPLICATION_ID, (long long)version);
-	if (exec(db, sql, err) == -1 || exec(db, mark, err) == -1)
+	if (exec(d, sql, err) == -1 || exec(d, mark, err) == -1)
 		return -1;
 	return 0;
 }
 
 /* ---- transactions */
 
-int
-db_begin(struct store_db *db, bool write, struct err *err)
+/* To write is to be the only one: with the write lock taken at once,
+ * everything read later is still true at the commit. */
+static int
+sqlite_begin(struct store_db *db, enum db_mode mode, struct err *err)
 {
-	assert(!db_in_transaction(db));
-	db->writing = write;
-	return db_run(
-	    db_query(db, write ? "BEGIN IMMEDIATE" : "BEGIN DEFERRED"), err);
-}
+	static const char *const begin[] = {
+		[DB_READ] = "BEGIN DEFERRED",
+		[DB_WRITE] = "BEGIN IMMEDIATE",
+		[DB_ALONE] = "BEGIN EXCLUSIVE",
+	};
 
-int
-db_begin_exclusive(struct store_db *db, struct err *err)
-{
-	db->writing = true;
-	return exec(db, "BEGIN EXCLUSIVE", err);
+	return db_run(db_query(db, begin[mode]), err);
 }
 
 /*
@@ -312,47 +311,44 @@ surely_undone(int rc)
 	}
 }
 
-int
-db_commit(struct store_db *db, struct err *err)
+static void
+sqlite_rollback(struct store_db *db)
+{
+	if (db_in_transaction(db))
+		sqlite3_exec(
+		    sqlite_of(db)->sqlite, "ROLLBACK", NULL, NULL, NULL);
+}
+
+static int
+sqlite_commit(struct store_db *db, struct err *err)
 {
 	int rc;
 
-	sqlite_reset_open(db);
 	if (db_run(db_query(db, "COMMIT"), err) == 0)
 		return 0;
-	rc = sqlite3_extended_errcode(db->sqlite);
+	rc = sqlite3_extended_errcode(sqlite_of(db)->sqlite);
 	if (db->writing && !surely_undone(rc))
 		err->code = ERR_UNSURE;
-	db_rollback(db);
+	sqlite_rollback(db);
 	return -1;
 }
 
-void
-db_rollback(struct store_db *db)
+static bool
+sqlite_in_transaction(struct store_db *db)
 {
-	sqlite_reset_open(db);
-	if (db_in_transaction(db))
-		sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL);
-	assert(!db_in_transaction(db));
+	return sqlite3_get_autocommit(sqlite_of(db)->sqlite) == 0;
 }
 
-bool
-db_in_transaction(struct store_db *db)
-{
-	return sqlite3_get_autocommit(db->sqlite) == 0;
-}
-
-int
-db_save(struct store_db *db, struct err *err)
-{
-	return db_run(db_query(db, "SAVEPOINT request"), err);
-}
-
-int
-db_save_end(struct store_db *db, bool keep, struct err *err)
-{
-	sqlite_reset_open(db);
-	if (!keep && db_run(db_query(db, "ROLLBACK TO request"), err) == -1)
-		return -1;
-	return db_run(db_query(db, "RELEASE request"), err);
-}
+const struct db_engine sqlite_engine = {
+	.open = sqlite_open,
+	.close = sqlite_close,
+	.version = sqlite_version,
+	.upgrade = sqlite_upgrade,
+	.begin = sqlite_begin,
+	.commit = sqlite_commit,
+	.rollback = sqlite_rollback,
+	.in_transaction = sqlite_in_transaction,
+	.step = sqlite_step,
+	.column = sqlite_column,
+	.reset = sqlite_reset,
+};

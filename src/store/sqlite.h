@@ -8,38 +8,23 @@
 
 #include <sqlite3.h>
 
-#include "db.h"
+#include "engine.h"
 
-#define SQLITE_QUERIES 128 /* more than there are literals; power of two */
-
-struct db_query {
-	struct store_db *db;
-	const char *sql;    /* the literal; NULL = free place */
-	sqlite3_stmt *stmt; /* NULL when it could not be prepared: rc */
-	int rc;
-	int parameter, column;      /* the last one that was used */
-	bool open;                  /* it may have more rows */
-	struct db_query *next_open; /* while it may */
-};
-
-struct store_db {
+struct sqlite_db {
+	struct store_db db; /* first */
 	sqlite3 *sqlite;
 	char *path;
-	int64_t (*wall_us)(void *ctx); /* NULL = the machine's */
-	void *wall_ctx;
-	bool writing; /* of the transaction that is open */
-	struct db_query *open;
-	size_t n_queries;
-	struct db_query queries[SQLITE_QUERIES]; /* by address of sql */
 };
 
+/* The engine's struct of a database. */
+struct sqlite_db *sqlite_of(struct store_db *db);
+
 /* Turn a result code into a sentence; returns -1. */
-int sqlite_fault(struct store_db *db, int rc, struct err *err);
+int sqlite_fault(struct sqlite_db *db, int rc, struct err *err);
 
-/* Reset every statement that has rows left. */
-void sqlite_reset_open(struct store_db *db);
-
-/* Finalize every statement. */
-void sqlite_forget(struct store_db *db);
+/* The engine's functions on statements: sqlite_query.c. */
+int sqlite_step(struct db_query *q, struct err *err);
+struct db_value sqlite_column(struct db_query *q, int column);
+void sqlite_reset(struct db_query *q);
 
 #endif

@@ -7,6 +7,7 @@
 #include "db.h"
 
 #define BATCH_MAX 1000
+#define BATCH_TRIES 4 /* when other nodes are in the way */
 
 struct store {
 	struct work *work;
@@ -64,13 +65,13 @@ request_run(
 
 /* Returns as request_run(); the transaction is open only with 0. */
 static int
-batch_run(struct store_db *db, struct work_item *items, bool savepoints,
-    struct err *err)
+batch_run(struct store_db *db, struct work_item *items, enum db_mode mode,
+    bool savepoints, struct err *err)
 {
 	struct work_item *item;
 	int rc;
 
-	if (db_begin(db, batch_writes(items), err) == -1)
+	if (db_begin(db, mode, err) == -1)
 		return -1;
 	for (item = items; item != NULL; item = item->next) {
 		rc = request_run(db, item_req(item), savepoints, err);
@@ -89,17 +90,31 @@ batch_run(struct store_db *db, struct work_item *items, bool savepoints,
  * it, so it may run twice.
  */
 static int
-batch_commit(struct store_db *db, struct work_item *items, struct err *err)
+batch_try(struct store_db *db, struct work_item *items, enum db_mode mode,
+    struct err *err)
 {
-	int rc = batch_run(db, items, false, err);
+	int rc = batch_run(db, items, mode, false, err);
 
 	if (rc == 1)
-		rc = batch_run(db, items, true, err);
-	if (rc == -1 || db_commit(db, err) == -1)
-		return -1;
-	if (batch_writes(items))
+		rc = batch_run(db, items, mode, true, err);
+	return rc == -1 ? -1 : db_commit(db, err);
+}
+
+/* Two nodes that wait for each other, or make the same thing at once: one of
+ * them loses its transaction, and runs it again with nobody in the way. */
+static int
+batch_commit(struct store_db *db, struct work_item *items, struct err *err)
+{
+	enum db_mode mode = batch_writes(items) ? DB_WRITE : DB_READ;
+	int tries = 0, rc;
+
+	while ((rc = batch_try(db, items, mode, err)) == -1 && db_again(db) &&
+	    ++tries < BATCH_TRIES)
+		if (mode == DB_WRITE)
+			mode = DB_ALONE;
+	if (rc == 0 && mode != DB_READ)
 		metric_add(METRIC_STORE_COMMITS, 1);
-	return 0;
+	return rc;
 }
 
 /* Everything that waits: one transaction, one sync. */

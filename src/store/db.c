@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "engine.h"
+#include "shared.h"
+
+/* ---- opening */
+
+struct store_db *
+db_open(const struct store_options *options, struct err *err)
+{
+	const struct db_engine *engine = &sqlite_engine;
+	struct store_db *db;
+
+	if ((db = engine->open(options, err)) == NULL)
+		return NULL;
+	assert(db->engine == engine);
+	db->wall_us = options->wall_us;
+	db->wall_ctx = options->wall_ctx;
+	db->last_leaf = &db->leaves;
+	return db;
+}
+
+void
+db_close(struct store_db *db)
+{
+	if (db == NULL)
+		return;
+	db_reset_running(db);
+	audit_drop(db, &db->leaves);
+	db->engine->close(db);
+}
+
+int64_t
+db_now_us(struct store_db *db)
+{
+	return db->wall_us != NULL ? db->wall_us(db->wall_ctx)
+				   : clock_wall_us();
+}
+
+int
+db_version(struct store_db *db, int64_t *version, struct err *err)
+{
+	return db->engine->version(db, version, err);
+}
+
+int
+db_upgrade(
+    struct store_db *db, const char *sql, int64_t version, struct err *err)
+{
+	return db->engine->upgrade(db, sql, version, err);
+}
+
+/* ---- transactions */
+
+int
+db_begin(struct store_db *db, enum db_mode mode, struct err *err)
+{
+	assert(!db_in_transaction(db) && db->leaves == NULL);
+	db->writing = mode != DB_READ;
+	db->again = false;
+	db->locks = 0;
+	return db->engine->begin(db, mode, err);
+}
+
+int
+db_commit(struct store_db *db, struct err *err)
+{
+	int rc;
+
+	db_reset_running(db);
+	if (audit_write(db, err) == -1) {
+		db_rollback(db);
+		return -1;
+	}
+	rc = db->engine->commit(db, err);
+	assert(!db_in_transaction(db));
+	return rc;
+}
+
+void
+db_rollback(struct store_db *db)
+{
+	db_reset_running(db);
+	audit_drop(db, &db->leaves);
+	db->engine->rollback(db);
+	assert(!db_in_transaction(db));
+}
+
+bool
+db_in_transaction(struct store_db *db)
+{
+	return db->engine->in_transaction(db);
+}
+
+bool
+db_again(const struct store_db *db)
+{
+	return db->again;
+}
+
+int
+db_save(struct store_db *db, struct err *err)
+{
+	db->saved_leaf = db->last_leaf;
+	db->saved_locks = db->locks;
+	return db_run(db_query(db, "SAVEPOINT request"), err);
+}
+
+/* A lock that was taken since is given back with what was written. */
+int
+db_save_end(struct store_db *db, bool keep, struct err *err)
+{
+	db_reset_running(db);
+	if (!keep) {
+		audit_drop(db, db->saved_leaf);
+		db->locks = db->saved_locks;
+		if (db_run(db_query(db, "ROLLBACK TO request"), err) == -1)
+			return -1;
+	}
+	return db_run(db_query(db, "RELEASE request"), err);
+}
+
+int
+db_lock(struct store_db *db, enum db_lock lock, struct err *err)
+{
+	assert(db->writing);
+	if (db->engine->lock == NULL || (db->locks & 1U << lock) != 0)
+		return 0;
+	if (db->engine->lock(db, lock, err) == -1)
+		return -1;
+	db->locks |= 1U << lock;
+	return 0;
+}
+
+/* ---- statements */
+
+/* The statement's place: where it is, or where it belongs. */
+static struct db_query *
+query_place(struct store_db *db, const char *sql)
+{
+	size_t i =
+	    (size_t)(((uintptr_t)sql * UINT64_C(0x9e3779b97f4a7c15)) >> 40);
+
+	for (;; i++) {
+		struct db_query *q = &db->queries[i % DB_QUERIES];
+
+		if (q->sql == sql || q->sql == NULL)
+			return q;
+	}
+}
+
+static void
+query_reset(struct db_query *q)
+{
+	struct db_query **p;
+
+	q->db->engine->reset(q);
+	if (!q->running)
+		return;
+	for (p = &q->db->running; *p != q; p = &(*p)->next_running)
+		;
+	*p = q->next_running;
+	q->running = false;
+}
+
+struct db_query *
+db_query(struct store_db *db, const char *sql)
+{
+	struct db_query *q = query_place(db, sql);
+
+	if (q->sql == NULL) {
+		db->n_queries++;
+		assert(db->n_queries < DB_QUERIES);
+		q->db = db;
+		q->sql = sql;
+	} else if (q->running) {
+		query_reset(q);
+	}
+	q->n_values = 0;
+	return q;
+}
+
+static struct db_value *
+next_value(struct db_query *q)
+{
+	assert(!q->running && q->n_values < DB_VALUES_MAX);
+	return &q->values[q->n_values++];
+}
+
+void
+db_bind_int(struct db_query *q, int64_t value)
+{
+	*next_value(q) = (struct db_value){ DB_INT, value, NULL, 0 };
+}
+
+void
+db_bind_text(struct db_query *q, const char *text)
+{
+	*next_value(q) = (struct db_value){ DB_TEXT, 0, text, strlen(text) };
+}
+
+void
+db_bind_blob(struct db_query *q, const void *bytes, size_t len)
+{
+	*next_value(q) = (struct db_value){ DB_BLOB, 0, bytes, len };
+}
+
+void
+db_bind_null(struct db_query *q)
+{
+	*next_value(q) = (struct db_value){ DB_NULL, 0, NULL, 0 };
+}
+
+int
+db_step(struct db_query *q, struct err *err)
+{
+	int rc = q->db->engine->step(q, err);
+
+	q->column = 0;
+	if (rc != 1) {
+		query_reset(q);
+	} else if (!q->running) {
+		q->running = true;
+		q->next_running = q->db->running;
+		q->db->running = q;
+	}
+	return rc;
+}
+
+int
+db_run(struct db_query *q, struct err *err)
+{
+	int rc = db_step(q, err);
+
+	assert(rc != 1); /* it gives no rows */
+	return rc;
+}
+
+int
+db_run_id(struct db_query *q, int64_t *id, struct err *err)
+{
+	int rc = db_step(q, err);
+
+	if (rc != 1)
+		return rc;
+	*id = db_get_int(q);
+	return db_run(q, err) == -1 ? -1 : 1;
+}
+
+static struct db_value
+next_column(struct db_query *q)
+{
+	assert(q->running);
+	return q->db->engine->column(q, q->column++);
+}
+
+int64_t
+db_get_int(struct db_query *q)
+{
+	return next_column(q).number;
+}
+
+void
+db_get_text(struct db_query *q, char *out, size_t size)
+{
+	struct db_value v = next_column(q);
+
+	if (v.len >= size)
+		v.len = size - 1;
+	if (v.len > 0)
+		memcpy(out, v.bytes, v.len);
+	out[v.len] = '\0';
+}
+
+size_t
+db_get_blob(struct db_query *q, void *out, size_t size)
+{
+	struct db_value v = next_column(q);
+
+	if (v.len > size)
+		v.len = size;
+	if (v.len > 0)
+		memcpy(out, v.bytes, v.len);
+	return v.len;
+}
+
+int64_t
+db_changes(struct store_db *db)
+{
+	return db->changes;
+}
+
+int64_t
+db_written(struct store_db *db)
+{
+	return db->written;
+}
+
+void
+db_reset_running(struct store_db *db)
+{
+	while (db->running != NULL)
+		query_reset(db->running);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine.h -- what db.c and the engines share; intents include db.h only.
+ *
+ * An engine is a table of functions and a struct that begins with a struct
+ * store_db.  db.c keeps statements, parameters, savepoints and counts; the
+ * engine runs a statement, gives its rows and ends transactions.  Store
+ * thread only, apart from open() and close().
+ */
+#ifndef STORE_ENGINE_H
+#define STORE_ENGINE_H
+
+#include "db.h"
+
+#define DB_QUERIES 128 /* more than there are literals; power of two */
+#define DB_VALUES_MAX 16
+
+enum db_type { DB_NULL, DB_INT, DB_TEXT, DB_BLOB };
+
+/* A parameter or a column. */
+struct db_value {
+	enum db_type type;
+	int64_t number;
+	const void *bytes; /* text or blob; text need not end in NUL */
+	size_t len;
+};
+
+struct db_query {
+	struct store_db *db;
+	const char *sql;                       /* the literal; NULL = free */
+	struct db_value values[DB_VALUES_MAX]; /* the parameters */
+	int n_values, column;
+	bool running; /* it was stepped and may have more rows */
+	struct db_query *next_running;
+	/* the engine's */
+	void *handle;  /* statement, or rows */
+	int row;       /* of the rows */
+	bool prepared; /* on the connection that there is */
+};
+
+struct db_engine {
+	/* A struct that begins with a struct store_db, zeroed but for what
+	 * open() fills; NULL = *err. */
+	struct store_db *(*open)(
+	    const struct store_options *options, struct err *err);
+	/* Free it; its statements have been reset. */
+	void (*close)(struct store_db *db);
+	int (*version)(struct store_db *db, int64_t *version, struct err *err);
+	int (*upgrade)(struct store_db *db, const char *sql, int64_t version,
+	    struct err *err);
+	int (*begin)(struct store_db *db, enum db_mode mode, struct err *err);
+	/* The transaction is over, whatever it returns. */
+	int (*commit)(struct store_db *db, struct err *err);
+	void (*rollback)(struct store_db *db);
+	bool (*in_transaction)(struct store_db *db);
+	/* NULL: one writes at a time anyway. */
+	int (*lock)(struct store_db *db, enum db_lock lock, struct err *err);
+	/* The first step (q->running is false) runs it with q->values. */
+	int (*step)(struct db_query *q, struct err *err);
+	/* Borrowed until the next step. */
+	struct db_value (*column)(struct db_query *q, int column);
+	/* No more rows are wanted. */
+	void (*reset)(struct db_query *q);
+};
+
+extern const struct db_engine sqlite_engine;
+
+struct store_db {
+	const struct db_engine *engine;
+	int64_t (*wall_us)(void *ctx); /* NULL = the machine's */
+	void *wall_ctx;
+	bool writing;             /* of the transaction that is open */
+	bool again;               /* see db_again() */
+	unsigned int locks;       /* bits of enum db_lock that are held */
+	unsigned int saved_locks; /* when the savepoint was opened */
+	int64_t changes, written; /* set by the engine's step() */
+	struct audit_leaf *leaves, **last_leaf; /* for the commit: audit.c */
+	struct audit_leaf **saved_leaf;         /* as saved_locks */
+	struct db_query *running;
+	size_t n_queries;
+	struct db_query queries[DB_QUERIES]; /* by address of sql */
+};
+
+/* Reset every statement that has rows left. */
+void db_reset_running(struct store_db *db);
+
+#endif
