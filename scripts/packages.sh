@@ -5,9 +5,9 @@
 packages_run="redis-server sqlite3"
 packages_build="gcc make autoconf automake pkg-config libevent-dev libssl-dev
 	libhiredis-dev libsqlite3-dev libjansson-dev libconfuse-dev
-	libsodium-dev scdoc"
+	libsodium-dev libpq-dev scdoc"
 packages_test="libcmocka-dev clang clang-format gettext mandoc
-	graphviz python3"
+	graphviz python3 postgresql"
 
 # need PACKAGE...: install those that are not there, and say which.
 need() {

@@ -19,7 +19,8 @@
  *			that safe
  *	others		as the intent's comment says; nothing was written
  *
- * Several processes may open one SQLite store at once.
+ * Several processes may open one store at once; with PostgreSQL, on several
+ * machines.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -53,7 +54,9 @@ struct store_req {
 };
 
 struct store_options {
-	const char *path; /* file of the SQLite database; made when missing */
+	/* Of the SQLite file, made when missing; or where PostgreSQL is:
+	 * "postgresql://...", "postgres://..." or "host=... dbname=...". */
+	const char *path;
 	unsigned int threads; /* 1; 0 = run inside store_dispatch() (tests,
 				 commands, virtual time) */
 	size_t queue_max;     /* requests that may wait; 0 = no limit */
@@ -61,13 +64,16 @@ struct store_options {
 	 * 1970; called on the store thread.  NULL = the machine's. */
 	int64_t (*wall_us)(void *ctx);
 	void *wall_ctx;
+	/* How long PostgreSQL may take to answer; 0 = 10 s. */
+	int64_t timeout_us;
 };
 
 /*
  * Open (and create or migrate) the database, and start its thread.  Asserts
- * WAL mode and synchronous=FULL, refuses a database that belongs to another
- * application or to a newer schema.  Owned (store_close); NULL with *err, one
- * sentence that says what to do.
+ * WAL mode and synchronous=FULL, or what PostgreSQL calls so, refuses a
+ * database that belongs to another application or to a newer schema.  Owned
+ * (store_close); NULL with *err, one sentence that says what to do and has no
+ * password in it.
  */
 struct store *store_open(const struct store_options *options, struct err *err);
 

@@ -11,7 +11,8 @@
 struct store_db *
 db_open(const struct store_options *options, struct err *err)
 {
-	const struct db_engine *engine = &sqlite_engine;
+	const struct db_engine *engine =
+	    postgres_is_url(options->path) ? &postgres_engine : &sqlite_engine;
 	struct store_db *db;
 
 	if ((db = engine->open(options, err)) == NULL)

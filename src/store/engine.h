@@ -63,7 +63,10 @@ struct db_engine {
 	void (*reset)(struct db_query *q);
 };
 
-extern const struct db_engine sqlite_engine;
+extern const struct db_engine sqlite_engine, postgres_engine;
+
+/* Does this path of the store name a PostgreSQL server? */
+bool postgres_is_url(const char *path);
 
 struct store_db {
 	const struct db_engine *engine;

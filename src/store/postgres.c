@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The PostgreSQL engine: opening, transactions, and whether they happened.
+ *
+ * Batches that write run READ COMMITTED: what they rest on is locked first and
+ * read then (DB_FOR_UPDATE, db_lock()), which lets nodes write beside each
+ * other and needs no repeating but after a deadlock or when two make the same
+ * thing at once.  Such a batch is run again alone: every batch holds the
+ * writers' lock shared, that one holds it for itself, so it cannot lose twice.
+ * Batches that only read see one instant (REPEATABLE READ).
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "postgres.h"
+
+#define TIMEOUT_MS 10000
+#define STALE_US (1 * CLOCK_S_US) /* to find out that a connection is dead */
+
+#define STRINGIFY(x) #x
+#define STRING(x) STRINGIFY(x)
+#define WRITERS STRING(POSTGRES_LOCKS_DECIMAL) ", 1"
+#define POSTGRES_LOCKS_DECIMAL 1752132708
+_Static_assert(
+    POSTGRES_LOCKS_DECIMAL == POSTGRES_LOCKS && POSTGRES_LOCK_WRITERS == 1,
+    "as SQL says it");
+
+struct postgres_db *
+postgres_of(struct store_db *db)
+{
+	assert(db->engine == &postgres_engine);
+	return (struct postgres_db *)db;
+}
+
+/* ---- opening */
+
+static void
+pg_close(struct store_db *db)
+{
+	struct postgres_db *d = postgres_of(db);
+
+	postgres_disconnect(d);
+	postgres_url_free(&d->url);
+	free(d);
+}
+
+static struct store_db *
+pg_open(const struct store_options *options, struct err *err)
+{
+	struct postgres_db *d = calloc(1, sizeof(*d));
+
+	if (d == NULL) {
+		err_set(err, ERR_NOMEM, "out of memory");
+		return NULL;
+	}
+	d->db.engine = &postgres_engine;
+	d->timeout_ms = options->timeout_us != 0
+	    ? (int)(options->timeout_us / 1000)
+	    : TIMEOUT_MS;
+	if (postgres_url_parse(&d->url, options->path, err) == -1 ||
+	    postgres_connect(d, err) == -1 ||
+	    postgres_check_owner(d, err) == -1) {
+		pg_close(&d->db);
+		return NULL;
+	}
+	return &d->db;
+}
+
+/* ---- transactions */
+
+static bool
+pg_in_transaction(struct store_db *db)
+{
+	struct postgres_db *d = postgres_of(db);
+
+	return d->conn != NULL &&
+	    PQtransactionStatus(d->conn) == PQTRANS_INTRANS;
+}
+
+static void
+pg_rollback(struct store_db *db)
+{
+	struct postgres_db *d = postgres_of(db);
+	struct err ignored;
+
+	if (d->conn == NULL || PQtransactionStatus(d->conn) == PQTRANS_IDLE)
+		return;
+	if (postgres_exec(d, "ROLLBACK", d->timeout_ms, &ignored) == -1)
+		postgres_disconnect(d);
+}
+
+/* A connection that was idle may have died since; then nothing is lost by
+ * making another one. */
+static int
+pg_begin(struct store_db *db, enum db_mode mode, struct err *err)
+{
+	static const char *const begin[] = {
+		[DB_READ] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+		[DB_WRITE] = "BEGIN ISOLATION LEVEL READ COMMITTED; "
+			     "SELECT pg_advisory_xact_lock_shared(" WRITERS ")",
+		[DB_ALONE] = "BEGIN ISOLATION LEVEL READ COMMITTED; "
+			     "SELECT pg_advisory_xact_lock(" WRITERS ")",
+	};
+	struct postgres_db *d = postgres_of(db);
+	int64_t begun_us = clock_mono_us();
+	bool had_one = d->conn != NULL;
+
+	if (!had_one && postgres_connect(d, err) == -1)
+		return -1;
+	if (postgres_exec(d, begin[mode], d->timeout_ms, err) == 0)
+		return 0;
+	if (had_one && d->conn == NULL &&
+	    clock_mono_us() - begun_us < STALE_US &&
+	    postgres_connect(d, err) == 0 &&
+	    postgres_exec(d, begin[mode], d->timeout_ms, err) == 0)
+		return 0;
+	pg_rollback(db);
+	return -1;
+}
+
+static int
+pg_lock(struct store_db *db, enum db_lock lock, struct err *err)
+{
+	char sql[80];
+
+	snprintf(sql, sizeof(sql), "SELECT pg_advisory_xact_lock(%d, %d)",
+	    POSTGRES_LOCKS, POSTGRES_LOCK_FIRST + (int)lock);
+	return postgres_exec(
+	    postgres_of(db), sql, postgres_of(db)->timeout_ms, err);
+}
+
+/* ---- the commit */
+
+/* Did the server say that it undid it?  A session that is being ended may
+ * have committed before. */
+static bool
+surely_undone(const PGresult *result)
+{
+	const char *severity;
+
+	if (PQresultStatus(result) == PGRES_COMMAND_OK)
+		return strcmp(PQcmdStatus((PGresult *)result), "ROLLBACK") == 0;
+	severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+	return severity != NULL && strcmp(severity, "ERROR") == 0;
+}
+
+/* A server that gave up waiting for its standby only warns: the commit may be
+ * lost with it. */
+static bool
+surely_done(const struct postgres_db *d, const PGresult *result)
+{
+	return PQresultStatus(result) == PGRES_COMMAND_OK && !d->warned &&
+	    strcmp(PQcmdStatus((PGresult *)result), "COMMIT") == 0;
+}
+
+static int
+commit_fault(struct postgres_db *d, PGresult *result, struct err *err)
+{
+	bool unsure = d->db.writing && !surely_undone(result);
+
+	if (PQresultStatus(result) == PGRES_COMMAND_OK)
+		err_set(err, ERR_STORE,
+		    "store %s: the server %s; look at its log, and at the "
+		    "standby that it waits for",
+		    d->url.where,
+		    unsure ? "did not confirm a commit" : "undid a commit");
+	else
+		postgres_fault(d, result, err);
+	if (unsure) {
+		err->code = ERR_UNSURE;
+		d->db.again = false;
+		postgres_disconnect(d);
+	}
+	return -1;
+}
+
+static int
+pg_commit(struct store_db *db, struct err *err)
+{
+	struct postgres_db *d = postgres_of(db);
+	PGresult *result = NULL;
+	int rc;
+
+	if (!pg_in_transaction(db)) {
+		pg_rollback(db);
+		return postgres_fault(d, NULL, err);
+	}
+	d->warned = false;
+	if (PQsendQuery(d->conn, "COMMIT"))
+		result = postgres_wait(d, d->timeout_ms);
+	rc = result != NULL && surely_done(d, result)
+	    ? 0
+	    : commit_fault(d, result, err);
+	PQclear(result);
+	if (rc == -1)
+		pg_rollback(db);
+	return rc;
+}
+
+const struct db_engine postgres_engine = {
+	.open = pg_open,
+	.close = pg_close,
+	.version = postgres_version,
+	.upgrade = postgres_upgrade,
+	.begin = pg_begin,
+	.commit = pg_commit,
+	.rollback = pg_rollback,
+	.in_transaction = pg_in_transaction,
+	.lock = pg_lock,
+	.step = postgres_step,
+	.column = postgres_column,
+	.reset = postgres_reset,
+};

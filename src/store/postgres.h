@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * postgres.h -- what the files of the PostgreSQL engine share.  Nobody else
+ * includes it.  Store thread only.
+ */
+#ifndef STORE_POSTGRES_H
+#define STORE_POSTGRES_H
+
+#include <libpq-fe.h>
+
+#include "engine.h"
+
+/* Advisory locks: this and a number below. */
+#define POSTGRES_LOCKS 0x686f6c64 /* "hold" */
+#define POSTGRES_LOCK_WRITERS 1
+#define POSTGRES_LOCK_FIRST 2 /* enum db_lock counts from here */
+
+/* Where the server is, without anything secret. */
+struct postgres_url {
+	char *text;      /* as the setting says; may have a password */
+	char *password;  /* that is in it; NULL = none */
+	char where[128]; /* for people: "holdline at db1:5432" */
+};
+
+struct postgres_db {
+	struct store_db db; /* first */
+	struct postgres_url url;
+	PGconn *conn;   /* NULL = none */
+	int timeout_ms; /* for an answer */
+	bool warned;    /* the server warned since it was cleared */
+	/* A server that cannot be reached is not asked again at once. */
+	int64_t retry_us; /* monotonic */
+	struct err why;
+};
+
+struct postgres_db *postgres_of(struct store_db *db);
+
+/* ---- postgres_connect.c */
+
+/* Take the setting apart; ERR_REFUSED when it cannot be one. */
+int postgres_url_parse(
+    struct postgres_url *url, const char *text, struct err *err);
+void postgres_url_free(struct postgres_url *url);
+
+/* Connect, and assert that this server keeps what it is told. */
+int postgres_connect(struct postgres_db *d, struct err *err);
+
+/* Close the connection and forget what was prepared on it. */
+void postgres_disconnect(struct postgres_db *d);
+
+/* ---- postgres_query.c */
+
+/* Run statements without parameters; the last one's result (PQclear), or NULL
+ * with *err.  timeout_ms -1 = none. */
+PGresult *postgres_ask(
+    struct postgres_db *d, const char *sql, int timeout_ms, struct err *err);
+/* The same, and the result is of no interest. */
+int postgres_exec(
+    struct postgres_db *d, const char *sql, int timeout_ms, struct err *err);
+/* Send only, and wait only: for the commit.  NULL: there is no answer. */
+PGresult *postgres_wait(struct postgres_db *d, int timeout_ms);
+
+int postgres_step(struct db_query *q, struct err *err);
+struct db_value postgres_column(struct db_query *q, int column);
+void postgres_reset(struct db_query *q);
+
+/* ---- postgres_fault.c */
+
+/* Turn a result, or NULL for no answer, into a sentence; returns -1.  A
+ * connection that is of no use any more is closed. */
+int postgres_fault(
+    struct postgres_db *d, const PGresult *result, struct err *err);
+
+/* A message of libpq or the server in one line. */
+void postgres_line(const char *message, char *out, size_t size);
+
+/* ---- postgres_schema.c */
+
+/* ERR_REFUSED when the database has tables and none of them is our mark. */
+int postgres_check_owner(struct postgres_db *d, struct err *err);
+int postgres_version(struct store_db *db, int64_t *version, struct err *err);
+int postgres_upgrade(
+    struct store_db *db, const char *sql, int64_t version, struct err *err);
+
+#endif

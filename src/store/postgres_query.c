@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The PostgreSQL engine: statements, their parameters, rows and columns. */
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "postgres.h"
+
+#define ODD_BYTES STORE_CALL_ID_MAX /* as long as a gateway's text gets */
+
+/* Types by their numbers in pg_type, which never change. */
+enum { OID_BOOL = 16, OID_BYTEA = 17, OID_INT8 = 20, OID_INT4 = 23 };
+
+/* ---- asking */
+
+/* Is there something to read?  0 = the connection failed or time is up. */
+static int
+wait_readable(struct postgres_db *d, int64_t until_us)
+{
+	struct pollfd pfd = { .fd = PQsocket(d->conn), .events = POLLIN };
+	int64_t left = -1;
+	int rc;
+
+	do {
+		if (until_us != INT64_MAX) {
+			left = (until_us - clock_mono_us()) / 1000 + 1;
+			if (left <= 0)
+				return 0;
+		}
+		rc = poll(&pfd, 1, (int)left);
+	} while (rc == -1 && errno == EINTR);
+	return rc == 1 && PQconsumeInput(d->conn);
+}
+
+/* The answer: the first that failed, or else the last of them all. */
+PGresult *
+postgres_wait(struct postgres_db *d, int timeout_ms)
+{
+	int64_t until_us = timeout_ms == -1
+	    ? INT64_MAX
+	    : clock_mono_us() + (int64_t)timeout_ms * 1000;
+	PGresult *result = NULL, *next;
+
+	for (;;) {
+		while (PQisBusy(d->conn))
+			if (!wait_readable(d, until_us))
+				goto lost;
+		if ((next = PQgetResult(d->conn)) == NULL)
+			return result;
+		if (PQresultStatus(result) == PGRES_FATAL_ERROR &&
+		    result != NULL) {
+			PQclear(next);
+			continue;
+		}
+		PQclear(result);
+		result = next;
+	}
+
+lost:
+	/* A result that the rest did not follow may say why. */
+	if (result != NULL && PQresultStatus(result) == PGRES_FATAL_ERROR)
+		return result;
+	PQclear(result);
+	return NULL;
+}
+
+static bool
+succeeded(const PGresult *result)
+{
+	ExecStatusType status = PQresultStatus(result);
+
+	return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+}
+
+/* What was sent is answered, and it worked; or NULL with *err. */
+static PGresult *
+answer(struct postgres_db *d, int sent, int timeout_ms, struct err *err)
+{
+	PGresult *result = NULL;
+
+	if (sent)
+		result = postgres_wait(d, timeout_ms);
+	if (result != NULL && succeeded(result))
+		return result;
+	postgres_fault(d, result, err);
+	PQclear(result);
+	return NULL;
+}
+
+PGresult *
+postgres_ask(
+    struct postgres_db *d, const char *sql, int timeout_ms, struct err *err)
+{
+	if (d->conn == NULL) {
+		postgres_fault(d, NULL, err);
+		return NULL;
+	}
+	return answer(d, PQsendQuery(d->conn, sql), timeout_ms, err);
+}
+
+int
+postgres_exec(
+    struct postgres_db *d, const char *sql, int timeout_ms, struct err *err)
+{
+	PGresult *result = postgres_ask(d, sql, timeout_ms, err);
+
+	PQclear(result);
+	return result == NULL ? -1 : 0;
+}
+
+/* ---- prepared statements */
+
+static void
+query_name(const struct db_query *q, char name[16])
+{
+	snprintf(name, 16, "h%u", (unsigned int)(q - q->db->queries));
+}
+
+static int
+query_prepare(struct postgres_db *d, struct db_query *q, struct err *err)
+{
+	PGresult *result;
+	char name[16];
+
+	query_name(q, name);
+	result = answer(d, PQsendPrepare(d->conn, name, q->sql, 0, NULL),
+	    d->timeout_ms, err);
+	q->prepared = result != NULL;
+	PQclear(result);
+	return q->prepared ? 0 : -1;
+}
+
+/* A value on its way to the server, in binary. */
+struct parameter {
+	uint8_t number[8];
+	char odd[2 * ODD_BYTES + 3];
+};
+
+static void
+put_be64(uint8_t out[8], int64_t value)
+{
+	uint64_t v = (uint64_t)value;
+	int i;
+
+	for (i = 7; i >= 0; i--, v >>= 8)
+		out[i] = (uint8_t)v;
+}
+
+/* Text is UTF-8 there.  What a gateway made up otherwise must not fail the
+ * batch: it is stored in hexadecimal, so that different ones stay different. */
+static void
+put_odd(const struct db_value *v, char odd[2 * ODD_BYTES + 3])
+{
+	memcpy(odd, "\\x", 2);
+	str_hex(v->bytes, v->len < ODD_BYTES ? v->len : ODD_BYTES, odd + 2);
+}
+
+static const char *
+parameter_put(struct parameter *p, const struct db_value *v, int *len)
+{
+	*len = (int)v->len;
+	switch (v->type) {
+	case DB_INT:
+		put_be64(p->number, v->number);
+		*len = sizeof(p->number);
+		return (const char *)p->number;
+	case DB_TEXT:
+		if (str_is_utf8(v->bytes, v->len))
+			return v->bytes;
+		put_odd(v, p->odd);
+		*len = (int)strlen(p->odd);
+		return p->odd;
+	case DB_BLOB:
+		return v->bytes;
+	default:
+		return NULL;
+	}
+}
+
+static PGresult *
+query_run(struct postgres_db *d, struct db_query *q, struct err *err)
+{
+	struct parameter parameters[DB_VALUES_MAX];
+	const char *values[DB_VALUES_MAX];
+	int i, lengths[DB_VALUES_MAX], formats[DB_VALUES_MAX];
+	char name[16];
+
+	for (i = 0; i < q->n_values; i++) {
+		values[i] =
+		    parameter_put(&parameters[i], &q->values[i], &lengths[i]);
+		formats[i] = 1;
+	}
+	query_name(q, name);
+	return answer(d,
+	    PQsendQueryPrepared(
+		d->conn, name, q->n_values, values, lengths, formats, 1),
+	    d->timeout_ms, err);
+}
+
+/* The first step runs the statement; its rows are all there then. */
+static int
+query_start(struct db_query *q, struct err *err)
+{
+	struct postgres_db *d = postgres_of(q->db);
+	PGresult *result;
+
+	if (d->conn == NULL)
+		return postgres_fault(d, NULL, err);
+	if (!q->prepared && query_prepare(d, q, err) == -1)
+		return -1;
+	if ((result = query_run(d, q, err)) == NULL)
+		return -1;
+	q->handle = result;
+	q->row = -1;
+	if (strncmp(PQcmdStatus(result), "SELECT", 6) != 0) {
+		d->db.changes = strtoll(PQcmdTuples(result), NULL, 10);
+		d->db.written += d->db.changes;
+		assert(d->db.writing || d->db.changes == 0);
+	}
+	return 0;
+}
+
+int
+postgres_step(struct db_query *q, struct err *err)
+{
+	if (!q->running && query_start(q, err) == -1)
+		return -1;
+	return ++q->row < PQntuples(q->handle);
+}
+
+static int64_t
+get_be(const char *bytes, int len)
+{
+	uint64_t v = 0;
+	int i;
+
+	for (i = 0; i < len; i++)
+		v = v << 8 | (uint8_t)bytes[i];
+	if (len == 4)
+		return (int32_t)(uint32_t)v;
+	return (int64_t)v;
+}
+
+struct db_value
+postgres_column(struct db_query *q, int column)
+{
+	const PGresult *rows = q->handle;
+	struct db_value v = { .type = DB_NULL };
+
+	assert(column < PQnfields(rows) && PQfformat(rows, column) == 1);
+	if (PQgetisnull(rows, q->row, column))
+		return v;
+	v.bytes = PQgetvalue(rows, q->row, column);
+	v.len = (size_t)PQgetlength(rows, q->row, column);
+	switch (PQftype(rows, column)) {
+	case OID_BOOL:
+	case OID_INT4:
+	case OID_INT8:
+		v.type = DB_INT;
+		v.number = get_be(v.bytes, (int)v.len);
+		break;
+	case OID_BYTEA:
+		v.type = DB_BLOB;
+		break;
+	default:
+		v.type = DB_TEXT;
+	}
+	return v;
+}
+
+void
+postgres_reset(struct db_query *q)
+{
+	PQclear(q->handle);
+	q->handle = NULL;
+}
