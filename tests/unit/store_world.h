@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store_world.h -- a store in a temporary folder, with a clock of its own and
- * short ways to put people into it.  Included once by each store test.
+ * store_world.h -- a store of a test's own, with a clock of its own and short
+ * ways to put people into it.  Included once by each store test.  Compiled
+ * with -DSTORE_POSTGRES it is a database in a private cluster, otherwise an
+ * SQLite file in a temporary folder: one suite for both engines.
  */
 #ifndef TESTS_STORE_WORLD_H
 #define TESTS_STORE_WORLD_H
@@ -16,7 +18,11 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#ifdef STORE_POSTGRES
+#include "tests/unit/postgres_cluster.h"
+#else
 #include <sqlite3.h>
+#endif
 
 #include "base/clock.h"
 #include "base/str.h"
@@ -34,7 +40,7 @@
 #define NOON INT64_C(1795485600000000) /* 2026-11-24, Japan */
 
 struct world {
-	char dir[256], path[300];
+	char dir[128], path[300];
 	int64_t now_us; /* the store's wall clock */
 	struct store *store;
 };
@@ -66,6 +72,11 @@ world_open_store(struct world *w, unsigned int threads)
 	return s;
 }
 
+#ifndef STORE_POSTGRES
+
+#define WORLD_START NULL /* once for all tests of a program */
+#define WORLD_STOP NULL
+
 /* A temporary folder, and no store in it yet. */
 static inline struct world *
 world_folder(void)
@@ -81,6 +92,139 @@ world_folder(void)
 	w->now_us = NOON;
 	return w;
 }
+
+static inline void
+world_remove(struct world *w)
+{
+	static const char *const ends[] = { "", "-wal", "-shm", "-journal" };
+	char path[320];
+	size_t i;
+
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		snprintf(path, sizeof(path), "%s%s", w->path, ends[i]);
+		unlink(path);
+	}
+	if (rmdir(w->dir) == -1)
+		fail_msg("files are left in %s", w->dir);
+}
+
+/* Ask the file itself, over another connection. */
+static inline int64_t
+world_sql(struct world *w, const char *sql)
+{
+	sqlite3_stmt *stmt;
+	sqlite3 *db;
+	int64_t value = -1;
+
+	assert_int_equal(sqlite3_open(w->path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000);
+	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
+		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+	if (sqlite3_step(stmt) == SQLITE_ROW)
+		value = sqlite3_column_int64(stmt, 0);
+	assert_int_equal(sqlite3_finalize(stmt), SQLITE_OK);
+	sqlite3_close(db);
+	return value;
+}
+
+#define WORLD_VERSION "SELECT user_version FROM pragma_user_version"
+#define WORLD_SET_VERSION "PRAGMA user_version = "
+
+/* Keep everybody from writing, until world_release(). */
+static inline void *
+world_block(struct world *w)
+{
+	sqlite3 *other;
+
+	assert_int_equal(sqlite3_open(w->path, &other), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL),
+	    SQLITE_OK);
+	return other;
+}
+
+static inline void
+world_release(void *other)
+{
+	sqlite3_close(other);
+}
+
+#else
+
+#define WORLD_START cluster_setup
+#define WORLD_STOP cluster_teardown
+
+/* A database, and no store in it yet. */
+static inline struct world *
+world_folder(void)
+{
+	static unsigned int nr;
+	struct world *w = calloc(1, sizeof(*w));
+	char sql[320];
+
+	assert_non_null(w);
+	snprintf(w->dir, sizeof(w->dir), "t%u", ++nr);
+	snprintf(sql, sizeof(sql), "CREATE DATABASE %s OWNER holdline", w->dir);
+	cluster_sql("postgres", sql);
+	snprintf(w->path, sizeof(w->path), "postgresql://holdline@/%s?host=%s",
+	    w->dir, cluster.dir);
+	w->now_us = NOON;
+	return w;
+}
+
+static inline void
+world_remove(struct world *w)
+{
+	char sql[320];
+
+	snprintf(sql, sizeof(sql), "DROP DATABASE %s WITH (FORCE)", w->dir);
+	cluster_sql("postgres", sql);
+}
+
+/* Ask the database itself, over another connection. */
+static inline int64_t
+world_sql(struct world *w, const char *sql)
+{
+	PGconn *conn = PQconnectdb(w->path);
+	PGresult *result = PQexec(conn, sql);
+	const char *text;
+	int64_t value = -1;
+
+	if (PQresultStatus(result) != PGRES_TUPLES_OK &&
+	    PQresultStatus(result) != PGRES_COMMAND_OK)
+		fail_msg("%s: %s", sql, PQerrorMessage(conn));
+	if (PQntuples(result) > 0) {
+		text = PQgetvalue(result, 0, 0);
+		value = *text == 't' ? 1 : strtoll(text, NULL, 10);
+	}
+	PQclear(result);
+	PQfinish(conn);
+	return value;
+}
+
+#define WORLD_VERSION "SELECT version FROM holdline"
+#define WORLD_SET_VERSION "UPDATE holdline SET version = "
+
+/* Keep everybody from writing, until world_release(). */
+static inline void *
+world_block(struct world *w)
+{
+	PGconn *other = PQconnectdb(w->path);
+	PGresult *result =
+	    PQexec(other, "SELECT pg_advisory_lock(1752132708, 1)");
+
+	assert_int_equal(PQresultStatus(result), PGRES_TUPLES_OK);
+	PQclear(result);
+	return other;
+}
+
+static inline void
+world_release(void *other)
+{
+	PQfinish(other);
+}
+
+#endif
 
 static inline int
 world_setup(void **state)
@@ -102,39 +246,12 @@ world_setup_folder(void **state)
 static inline int
 world_teardown(void **state)
 {
-	static const char *const ends[] = { "", "-wal", "-shm", "-journal" };
 	struct world *w = *state;
-	char path[320];
-	size_t i;
 
 	store_close(w->store);
-	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		snprintf(path, sizeof(path), "%s%s", w->path, ends[i]);
-		unlink(path);
-	}
-	if (rmdir(w->dir) == -1)
-		fail_msg("files are left in %s", w->dir);
+	world_remove(w);
 	free(w);
 	return 0;
-}
-
-/* Ask the file itself, over another connection. */
-static inline int64_t
-world_sql(struct world *w, const char *sql)
-{
-	sqlite3_stmt *stmt;
-	sqlite3 *db;
-	int64_t value = -1;
-
-	assert_int_equal(sqlite3_open(w->path, &db), SQLITE_OK);
-	sqlite3_busy_timeout(db, 5000);
-	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
-		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-	if (sqlite3_step(stmt) == SQLITE_ROW)
-		value = sqlite3_column_int64(stmt, 0);
-	assert_int_equal(sqlite3_finalize(stmt), SQLITE_OK);
-	sqlite3_close(db);
-	return value;
 }
 
 /* Wait for a request that must work. */

@@ -418,7 +418,8 @@ test_tampering_with_the_audit_chain_shows(void **state)
 	static const char *const deeds[] = {
 		"UPDATE audit SET text = text || ' ' WHERE seq = 2",
 		"UPDATE audit SET at_us = at_us + 1 WHERE seq = 2",
-		"UPDATE audit SET hash = zeroblob(32) WHERE seq = 3",
+		"UPDATE audit SET hash = (SELECT hash FROM kept WHERE seq = 1)"
+		" WHERE seq = 3",
 		"DELETE FROM audit WHERE seq = 2",
 		"DELETE FROM audit WHERE seq = 1",
 		"UPDATE audit SET seq = 9 WHERE seq = 3",
@@ -465,10 +466,10 @@ test_a_hostile_call_id_cannot_forge_a_leaf(void **state)
 	    hold_request("x\",\"hold\":\"9\n", person(w, 1), "1000000001");
 
 	place(w, &r);
-	assert_int_equal(
-	    world_sql(w, "SELECT json_extract(text, '$.hold') FROM audit"), 1);
-	assert_int_equal(
-	    world_sql(w, "SELECT instr(text, char(10)) FROM audit"), 0);
+	assert_int_equal(world_sql(w,
+			     "SELECT count(*) FROM audit WHERE text LIKE"
+			     " '{\"hold\":1,\"call\":\"x?,?hold?:?9?\",%'"),
+	    1);
 }
 
 static void
@@ -628,5 +629,6 @@ main(void)
 		T(test_two_stores_race_for_one_call),
 		T(test_clock_jumps_release_nothing),
 	};
-	return cmocka_run_group_tests_name("store_hold", tests, NULL, NULL);
+	return cmocka_run_group_tests_name(
+	    "store_hold", tests, WORLD_START, WORLD_STOP);
 }

@@ -213,5 +213,6 @@ main(void)
 		T(test_the_table_of_attempts_does_not_grow),
 		T(test_attempts_survive_a_restart),
 	};
-	return cmocka_run_group_tests_name("store_lookup", tests, NULL, NULL);
+	return cmocka_run_group_tests_name(
+	    "store_lookup", tests, WORLD_START, WORLD_STOP);
 }
