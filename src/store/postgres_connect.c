@@ -158,26 +158,39 @@ reach(const struct postgres_url *url)
 	return conn;
 }
 
+/* Of several hosts the last one's words; libpq has a paragraph for each. */
 static const char *
-reach_hint(const PGconn *conn, const char *line)
+last_words(const char *message)
+{
+	static const char begin[] = "\nconnection to server";
+	const char *next;
+
+	while ((next = strstr(message, begin)) != NULL)
+		message = next + 1;
+	return message;
+}
+
+static const char *
+reach_hint(const PGconn *conn, const char *words)
 {
 	if (PQconnectionNeedsPassword(conn))
 		return "the server wants a password and there is none; put it "
 		       "into a password file with mode 0600 and name it with "
 		       "passfile= in the URL";
-	if (strstr(line, "read-only") != NULL ||
-	    strstr(line, "standby") != NULL)
+	if (strstr(words, "read-only") != NULL ||
+	    strstr(words, "standby") != NULL)
 		return "no server that can be written; name the primary, and "
 		       "its standby beside it: HOST1,HOST2";
-	if (strstr(line, "certificate") != NULL || strstr(line, "SSL") != NULL)
+	if (strstr(words, "certificate") != NULL ||
+	    strstr(words, "SSL") != NULL)
 		return "TLS failed; name the authority's certificate with "
 		       "sslrootcert= in the URL, and the host as it stands in "
 		       "the server's certificate";
-	if (strstr(line, "too many") != NULL ||
-	    strstr(line, "remaining connection slots") != NULL)
+	if (strstr(words, "too many") != NULL ||
+	    strstr(words, "remaining connection slots") != NULL)
 		return "it has no connection left; raise max_connections";
-	if (strstr(line, "does not exist") != NULL &&
-	    strstr(line, "database") != NULL)
+	if (strstr(words, "does not exist") != NULL &&
+	    strstr(words, "database") != NULL)
 		return "there is no such database; make it with createdb, "
 		       "owned by this role";
 	if (PQconnectionUsedPassword(conn))
@@ -189,13 +202,14 @@ reach_hint(const PGconn *conn, const char *line)
 static int
 reach_fault(struct postgres_db *d, struct err *err)
 {
+	const char *message = PQerrorMessage(d->conn);
 	char line[160];
 
-	postgres_line(PQerrorMessage(d->conn), line, sizeof(line));
-	if (d->url.password != NULL && strstr(line, d->url.password) != NULL)
+	postgres_line(last_words(message), line, sizeof(line));
+	if (d->url.password != NULL && strstr(message, d->url.password) != NULL)
 		str_copy(line, sizeof(line), "its answer is not shown");
 	err_set(err, ERR_STORE, "store %s: %s (%s)", d->url.where,
-	    reach_hint(d->conn, line), line);
+	    reach_hint(d->conn, message), line);
 	postgres_disconnect(d);
 	return -1;
 }

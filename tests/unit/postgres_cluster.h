@@ -179,6 +179,19 @@ cluster_sql(const char *database, const char *sql)
 	PQfinish(conn);
 }
 
+/* Who may come in: the role guarded with a password, others as they are. */
+static inline void
+cluster_guard(void)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/pg_hba.conf", cluster.data);
+	assert_non_null(f = fopen(path, "w"));
+	fputs("local all guarded scram-sha-256\nlocal all all trust\n", f);
+	assert_int_equal(fclose(f), 0);
+}
+
 static inline int
 cluster_setup(void **state)
 {
@@ -205,8 +218,11 @@ cluster_setup(void **state)
 		cluster_show_log();
 		fail_msg("initdb failed");
 	}
+	cluster_guard();
 	cluster_start();
-	cluster_sql("postgres", "CREATE ROLE holdline LOGIN");
+	cluster_sql("postgres",
+	    "CREATE ROLE holdline LOGIN; CREATE ROLE guarded LOGIN"
+	    " PASSWORD 'correct horse'");
 	return 0;
 }
 

@@ -395,10 +395,11 @@ world_check_whole(struct world *w)
 	store_audit_verify(w->store, &v);
 	must(w->store, &v.req);
 	assert_int_equal(v.leaves, holds);
-	assert_int_equal(world_sql(w,
-			     "SELECT count(*) FROM audit AS a JOIN holds AS h"
-			     " ON h.id = json_extract(a.text, '$.hold')"
-			     " AND h.call_id = json_extract(a.text, '$.call')"),
+	assert_int_equal(
+	    world_sql(w,
+		"SELECT count(*) FROM audit AS a JOIN holds AS h ON a.text LIKE"
+		" '{\"hold\":' || h.id || ',\"call\":\"' || h.call_id"
+		" || '\",%'"),
 	    holds);
 	assert_int_equal(world_sql(w,
 			     "SELECT count(*) FROM cases JOIN holds"
