@@ -243,12 +243,18 @@ db_run(struct db_query *q, struct err *err)
 int
 db_run_id(struct db_query *q, int64_t *id, struct err *err)
 {
+	struct store_db *db = q->db;
 	int rc = db_step(q, err);
 
-	if (rc != 1)
-		return rc;
-	*id = db_get_int(q);
-	return db_run(q, err) == -1 ? -1 : 1;
+	if (rc == 1) {
+		*id = db_get_int(q);
+		return db_run(q, err) == -1 ? -1 : 1;
+	}
+	if (rc == 0 && db->changes > 0 && db->engine->last_id != NULL) {
+		*id = db->engine->last_id(db);
+		return 1;
+	}
+	return rc;
 }
 
 static struct db_value

@@ -57,6 +57,8 @@ struct db_engine {
 	int (*lock)(struct store_db *db, enum db_lock lock, struct err *err);
 	/* The first step (q->running is false) runs it with q->values. */
 	int (*step)(struct db_query *q, struct err *err);
+	/* Of the last INSERT with DB_ID; NULL: that is a row. */
+	int64_t (*last_id)(struct store_db *db);
 	/* Borrowed until the next step. */
 	struct db_value (*column)(struct db_query *q, int column);
 	/* No more rows are wanted. */

@@ -211,7 +211,7 @@ insert_hold(struct store_db *db, struct store_hold *r, struct err *err)
 	q = db_query(db,
 	    "INSERT INTO holds (call_id, holder, lang, reported_us,"
 	    " verified_us, stored_us, visible_us)"
-	    " VALUES ($1, $2, $3, $4, $5, $6, 0) RETURNING id");
+	    " VALUES ($1, $2, $3, $4, $5, $6, 0)" DB_ID);
 	db_bind_text(q, r->call_id);
 	db_bind_int(q, r->holder);
 	db_bind_text(q, r->lang);
@@ -231,7 +231,7 @@ try_receipt(struct store_db *db, const struct store_hold *r,
 	q = db_query(db,
 	    "INSERT INTO cases (receipt, hold, municipality, status,"
 	    " created_us) VALUES ($1, $2, $3, 'open', $4)"
-	    " ON CONFLICT (receipt) DO NOTHING RETURNING id");
+	    " ON CONFLICT (receipt) DO NOTHING" DB_ID);
 	db_bind_text(q, receipt);
 	db_bind_int(q, r->hold_id);
 	db_bind_text(q, municipality);

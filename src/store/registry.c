@@ -119,7 +119,7 @@ holder_upsert(struct store_db *db, const struct store_put *r, int64_t *id,
 	    " ON CONFLICT (ref) DO UPDATE SET tag = excluded.tag,"
 	    " key_version = excluded.key_version,"
 	    " municipality = excluded.municipality, pin = excluded.pin,"
-	    " contact = excluded.contact RETURNING id");
+	    " contact = excluded.contact" DB_ID);
 	db_bind_blob(q, r->ref, STORE_MAC_SIZE);
 	db_bind_blob(q, r->tag, STORE_MAC_SIZE);
 	db_bind_int(q, r->key_version);
@@ -141,9 +141,12 @@ holder_put(
     struct store_db *db, struct store_put *r, struct holder *h, struct err *err)
 {
 	bool same = h->id != 0 && holder_same(h, r);
+	int64_t id = 0;
 
-	if (!same && holder_upsert(db, r, &h->id, err) == -1)
+	if (!same && holder_upsert(db, r, &id, err) == -1)
 		return -1;
+	if (h->id == 0)
+		h->id = id;
 	if (same && phones_same(h, r))
 		return 0;
 	r->result = STORE_PUT_CHANGED;
@@ -214,8 +217,8 @@ cert_insert(struct store_db *db, const struct store_put *r, int64_t holder,
 	q = db_query(db,
 	    "INSERT INTO certificates (holder, carrier, kind, issuer, serial,"
 	    " not_before, not_after, status, generation, reason, status_us,"
-	    " visible_us) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, 0, 0, 0)"
-	    " RETURNING id");
+	    " visible_us)"
+	    " VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, 0, 0, 0)" DB_ID);
 	db_bind_int(q, holder);
 	db_bind_int(q, r->cert.carrier);
 	db_bind_int(q, r->cert.kind);

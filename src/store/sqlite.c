@@ -349,6 +349,7 @@ const struct db_engine sqlite_engine = {
 	.rollback = sqlite_rollback,
 	.in_transaction = sqlite_in_transaction,
 	.step = sqlite_step,
+	.last_id = sqlite_last_id,
 	.column = sqlite_column,
 	.reset = sqlite_reset,
 };

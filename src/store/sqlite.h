@@ -24,6 +24,7 @@ int sqlite_fault(struct sqlite_db *db, int rc, struct err *err);
 
 /* The engine's functions on statements: sqlite_query.c. */
 int sqlite_step(struct db_query *q, struct err *err);
+int64_t sqlite_last_id(struct store_db *db);
 struct db_value sqlite_column(struct db_query *q, int column);
 void sqlite_reset(struct db_query *q);
 

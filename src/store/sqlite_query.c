@@ -5,12 +5,22 @@
 
 #include "sqlite.h"
 
-/* SQLite has one writer and no word for locking a row: it reads up to it. */
+/* SQLite has one writer and no word for locking a row, and RETURNING makes an
+ * insert a fifth dearer: it reads up to these. */
+static int
+length_for_sqlite(const char *sql)
+{
+	const char *end = strstr(sql, DB_FOR_UPDATE);
+
+	if (end == NULL)
+		end = strstr(sql, DB_ID);
+	return end != NULL ? (int)(end - sql) : -1;
+}
+
 static int
 query_prepare(struct db_query *q)
 {
-	const char *lock = strstr(q->sql, DB_FOR_UPDATE);
-	int len = lock != NULL ? (int)(lock - q->sql) : -1;
+	int len = length_for_sqlite(q->sql);
 	sqlite3_stmt *stmt;
 	int rc;
 
@@ -69,6 +79,12 @@ sqlite_step(struct db_query *q, struct err *err)
 	q->db->changes = sqlite3_changes64(d->sqlite);
 	q->db->written = sqlite3_total_changes64(d->sqlite);
 	return rc == SQLITE_DONE ? 0 : sqlite_fault(d, rc, err);
+}
+
+int64_t
+sqlite_last_id(struct store_db *db)
+{
+	return sqlite3_last_insert_rowid(sqlite_of(db)->sqlite);
 }
 
 struct db_value
