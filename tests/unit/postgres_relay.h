@@ -9,6 +9,7 @@
 #ifndef TESTS_POSTGRES_RELAY_H
 #define TESTS_POSTGRES_RELAY_H
 
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
@@ -111,6 +112,14 @@ relay_thread(void *arg)
 }
 
 static inline void
+relay_listen(struct relay *r)
+{
+	assert_int_equal(listen(r->listener, 8), 0);
+	atomic_store(&r->cut, RELAY_WHOLE);
+	assert_int_equal(pthread_create(&r->thread, NULL, relay_thread, r), 0);
+}
+
+static inline void
 relay_start(struct relay *r)
 {
 	struct sockaddr_un a;
@@ -121,9 +130,25 @@ relay_start(struct relay *r)
 	r->listener = socket(AF_UNIX, SOCK_STREAM, 0);
 	assert_int_equal(
 	    bind(r->listener, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(listen(r->listener, 8), 0);
-	atomic_store(&r->cut, RELAY_WHOLE);
-	assert_int_equal(pthread_create(&r->thread, NULL, relay_thread, r), 0);
+	relay_listen(r);
+}
+
+/* On loopback; returns the port. */
+static inline int
+relay_start_tcp(struct relay *r)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(a);
+
+	r->dir[0] = '\0';
+	r->listener = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(
+	    bind(r->listener, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(
+	    getsockname(r->listener, (struct sockaddr *)&a, &len), 0);
+	relay_listen(r);
+	return ntohs(a.sin_port);
 }
 
 /* When nobody is connected any more. */
@@ -135,6 +160,8 @@ relay_stop(struct relay *r)
 	shutdown(r->listener, SHUT_RDWR);
 	pthread_join(r->thread, NULL);
 	close(r->listener);
+	if (r->dir[0] == '\0')
+		return;
 	unlink(a.sun_path);
 	rmdir(r->dir);
 }

@@ -418,8 +418,8 @@ test_tampering_with_the_audit_chain_shows(void **state)
 	static const char *const deeds[] = {
 		"UPDATE audit SET text = text || ' ' WHERE seq = 2",
 		"UPDATE audit SET at_us = at_us + 1 WHERE seq = 2",
-		"UPDATE audit SET hash = (SELECT hash FROM kept WHERE seq = 1)"
-		" WHERE seq = 3",
+		("UPDATE audit SET hash = (SELECT hash FROM kept WHERE seq = 1)"
+		 " WHERE seq = 3"),
 		"DELETE FROM audit WHERE seq = 2",
 		"DELETE FROM audit WHERE seq = 1",
 		"UPDATE audit SET seq = 9 WHERE seq = 3",

@@ -29,7 +29,7 @@ refused(const char *path, enum err_code code, const char *what)
 static const char *
 url(struct world *w, const char *role, const char *more)
 {
-	static char text[500];
+	static char text[800];
 
 	snprintf(text, sizeof(text), "postgresql://%s@/%s?host=%s%s", role,
 	    w->dir, cluster.dir, more);
@@ -189,6 +189,30 @@ test_a_database_of_somebody_else(void **state)
 	cluster_sql(w->dir, "CREATE EXTENSION pg_stat_statements");
 	w->store = world_open_store(w, 0);
 	person(w, 1);
+}
+
+/* Over TCP, in clear only when the URL says so. */
+static void
+test_tls_over_tcp_unless_said_otherwise(void **state)
+{
+	struct world *w = *state;
+	struct store_options o = world_options(w, 0);
+	struct relay relay;
+	struct err err;
+	char path[200];
+	int port;
+
+	port = relay_start_tcp(&relay);
+	snprintf(path, sizeof(path), "postgresql://holdline@127.0.0.1:%d/%.20s",
+	    port, w->dir);
+	refused(
+	    path, ERR_STORE, "TLS failed; name the authority's certificate");
+	strcat(path, "?sslmode=disable");
+	o.path = path;
+	assert_non_null(w->store = store_open(&o, &err));
+	store_close(w->store);
+	w->store = NULL;
+	relay_stop(&relay);
 }
 
 /* ---- fail-over */
@@ -547,6 +571,7 @@ main(void)
 		F(test_a_server_that_is_read_only),
 		F(test_a_database_in_another_encoding),
 		F(test_a_database_of_somebody_else),
+		F(test_tls_over_tcp_unless_said_otherwise),
 		F(test_fail_over_to_a_promoted_standby),
 		T(test_dying_before_the_commit_writes_nothing),
 		T(test_a_server_that_is_away_is_said_at_once),

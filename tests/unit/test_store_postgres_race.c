@@ -196,6 +196,35 @@ test_two_nodes_race_with_one_call_for_two_holders(void **state)
 	world_check_whole(w);
 }
 
+/* One holder rings twice at once: one hold, and the other call hears of it. */
+static void
+test_two_nodes_race_with_two_calls_for_one_holder(void **state)
+{
+	enum { N = 40 };
+	struct world *w = *state;
+	struct store *a = world_open_store(w, 1), *b = world_open_store(w, 1);
+	struct store_hold ra, rb;
+	int64_t holder;
+	uint8_t i;
+
+	for (i = 0; i < N; i++) {
+		holder = person(w, (uint8_t)(i + 1));
+		ra = call_nr(i, holder, '1');
+		rb = call_nr(N + i, holder, '2');
+		store_hold(a, &ra);
+		store_hold(b, &rb);
+		must(a, &ra.req);
+		must(b, &rb.req);
+		assert_int_not_equal(ra.outcome, rb.outcome);
+		assert_int_equal(ra.hold_id, rb.hold_id);
+		assert_string_equal(ra.receipt, rb.receipt);
+	}
+	store_close(a);
+	store_close(b);
+	assert_int_equal(world_sql(w, "SELECT count(*) FROM holds"), N);
+	world_check_whole(w);
+}
+
 /* No attempt is lost between two nodes: they share the limits. */
 static void
 test_two_nodes_count_the_same_attempts(void **state)
@@ -276,6 +305,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_two_nodes_race_for_a_thousand_calls),
 		T(test_two_nodes_race_with_one_call_for_two_holders),
+		T(test_two_nodes_race_with_two_calls_for_one_holder),
 		T(test_two_nodes_count_the_same_attempts),
 		T(test_two_publishers_settle_halves_of_a_hold),
 	};
