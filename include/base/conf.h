@@ -25,7 +25,7 @@ struct conf_line {
 };
 
 struct conf {
-	char *store;    /* store: path of the SQLite file */
+	char *store;    /* store: SQLite file or PostgreSQL URL */
 	char *key_file; /* key_file */
 	char *log_level;
 	int64_t drain_us; /* drain: calls may go on so long after SIGTERM */

@@ -21,8 +21,10 @@
 
 const struct conf_def conf_table[] = {
 	{ "store", CONF_PATH, AT(store), 0, 0, "/var/lib/holdline/holdline.db",
-	    "The SQLite database with everything that must survive; it is "
-	    "made when missing." },
+	    "The database with everything that must survive: an SQLite file, "
+	    "made when missing, or a PostgreSQL server as "
+	    "postgresql://ROLE@HOST/DATABASE (keep the password in a file: "
+	    "passfile=)." },
 	{ "key_file", CONF_PATH, AT(key_file), 0, 0, "/etc/holdline/keys",
 	    "The keys that protect what the store holds; make it with "
 	    "`holdline key create` and back it up apart from the store." },
