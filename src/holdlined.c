@@ -31,6 +31,7 @@
 #include "publish/cache.h"
 #include "publish/publish.h"
 #include "store/store.h"
+#include "verify/site.h"
 #include "verify/verify.h"
 
 #define STORE_QUEUE_MAX 50000
@@ -310,11 +311,18 @@ daemon_open_back(struct daemon *d, struct err *err)
 		.visible_wait_us = conf->call_visible_us,
 		.on_commit = daemon_committed,
 		.ctx = d };
+	bool empty = false;
 
 	if ((d->keys = keyring_load(conf->key_file, err)) == NULL ||
 	    (d->store = store_open(&store, err)) == NULL ||
+	    site_check(d->store, d->keys, &empty, err) == -1 ||
 	    (d->pool = work_new(&pool, err)) == NULL)
 		return -1;
+	if (empty)
+		log_warn("holdlined", NULL,
+		    "event=empty-store hint=\"nobody can be verified until "
+		    "holdline registry import; or does the setting store name "
+		    "the wrong place?\"");
 	hold.store = d->store;
 	d->verify = verify_new(d->store, d->pool, d->keys, &policy);
 	d->hold = hold_new(&hold);
@@ -469,6 +477,7 @@ daemon_test(struct daemon *d, const char *path)
 		d->keys = keyring_load(d->conf->key_file, &err);
 	folder = store == NULL ? NULL : dirname(store);
 	if (err.code == ERR_NONE && folder != NULL &&
+	    strncmp(d->conf->store, "postgres", 8) != 0 &&
 	    access(folder, W_OK | X_OK) == -1)
 		err_set(&err, ERR_IO,
 		    "store: the folder %s: %s; make it, and let this user "

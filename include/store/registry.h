@@ -34,7 +34,10 @@ struct store_put {
 	struct store_req req;
 	/* in: the holder */
 	uint8_t ref[STORE_MAC_SIZE]; /* MAC of the holder reference: the key */
-	uint8_t tag[STORE_MAC_SIZE]; /* lookup tag */
+	unsigned int n_old;          /* its MACs under older keys: a holder */
+	uint8_t old_refs[STORE_TAGS_MAX][STORE_MAC_SIZE]; /* found by one of
+				them is renamed, so that keys can be retired */
+	uint8_t tag[STORE_MAC_SIZE];                      /* lookup tag */
 	uint32_t key_version;
 	char municipality[7];
 	unsigned int n_phones;

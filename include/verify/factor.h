@@ -39,13 +39,12 @@ int factor_pin(const struct keyring *keys, size_t slot,
     const uint8_t tag[SECRET_MAC_SIZE], const char *pin,
     uint8_t mac[SECRET_MAC_SIZE]);
 
-/* A calling number, for attempt counters; always under the oldest key. */
+/* A calling number, for attempt counters: its digits, under the oldest key. */
 void factor_number(const struct keyring *keys, const char *number,
     uint8_t mac[SECRET_MAC_SIZE]);
 
-/* A holder reference; always under the oldest key, so that it stays the
- * record's name when keys are rotated. */
-void factor_ref(
-    const struct keyring *keys, const char *ref, uint8_t mac[SECRET_MAC_SIZE]);
+/* A holder reference, under key slot `slot`. */
+void factor_ref(const struct keyring *keys, size_t slot, const char *ref,
+    uint8_t mac[SECRET_MAC_SIZE]);
 
 #endif

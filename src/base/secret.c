@@ -90,8 +90,7 @@ keyring_add(struct keyring *k, const struct slot *slot, struct err *err)
 
 	if (k->n == SECRET_KEYS_MAX)
 		return err_set(err, ERR_RANGE,
-		    "a key file holds at most %d versions; remove one in the "
-		    "middle, since the oldest names the holders' records",
+		    "a key file holds at most %d versions; remove the oldest",
 		    SECRET_KEYS_MAX);
 	for (i = 0; i < k->n && k->slots[i].version > slot->version; i++)
 		;

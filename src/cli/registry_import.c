@@ -16,6 +16,7 @@
 #include "cli/registry_load.h"
 #include "cli/registry_reject.h"
 #include "cli/registry_row.h"
+#include "verify/site.h"
 #include "wire/csv.h"
 
 #define PIECE (64 * 1024)         /* bytes read at once */
@@ -312,6 +313,7 @@ import_run(const struct cli_command *self, int argc, char **argv)
 	};
 	struct import im = { .fd = -1 };
 	struct err err;
+	bool empty;
 	int at, rc;
 
 	if ((at = cli_options(self, argc, argv, options, 1, 1, &rc)) == -1)
@@ -320,7 +322,8 @@ import_run(const struct cli_command *self, int argc, char **argv)
 	im.path = argv[at];
 	if (open_input(&im, &err) == -1 ||
 	    choose_rejects(&im, rejects, &err) == -1 ||
-	    cli_open(&im.site, conf, 1, &err) == -1)
+	    cli_open(&im.site, conf, 1, &err) == -1 ||
+	    site_check(im.site.store, im.site.keys, &empty, &err) == -1)
 		rc = cli_fail(self, err.text);
 	else
 		rc = import(&im, self);

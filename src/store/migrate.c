@@ -111,6 +111,11 @@ static const char *const migrations[] = {
 	"	n INTEGER NOT NULL"
 	") STRICT, WITHOUT ROWID;"
 	"CREATE INDEX attempts_since ON attempts (since_us);",
+	/* 2: which keys it was filled under */
+	"CREATE TABLE key_checks ("
+	"	version INTEGER PRIMARY KEY,"
+	"	mac BLOB NOT NULL"
+	") STRICT;",
 };
 
 #define NEWEST ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

@@ -12,6 +12,7 @@
 /* A holder's row as it is; id = 0: there is none. */
 struct holder {
 	int64_t id;
+	const uint8_t *ref; /* that it was found by */
 	uint8_t tag[STORE_MAC_SIZE];
 	uint32_t key_version;
 	char municipality[7];
@@ -41,8 +42,8 @@ phones_read(struct store_db *db, struct holder *h, struct err *err)
 }
 
 static int
-holder_read(struct store_db *db, const struct store_put *r, struct holder *h,
-    struct err *err)
+holder_by_ref(struct store_db *db, const uint8_t ref[STORE_MAC_SIZE],
+    struct holder *h, struct err *err)
 {
 	struct db_query *q;
 	int rc;
@@ -51,16 +52,42 @@ holder_read(struct store_db *db, const struct store_put *r, struct holder *h,
 	q = db_query(db,
 	    "SELECT id, tag, key_version, municipality, pin, contact"
 	    " FROM holders WHERE ref = $1" DB_FOR_UPDATE);
-	db_bind_blob(q, r->ref, STORE_MAC_SIZE);
+	db_bind_blob(q, ref, STORE_MAC_SIZE);
 	if ((rc = db_step(q, err)) != 1)
 		return rc;
 	h->id = db_get_int(q);
+	h->ref = ref;
 	db_get_blob(q, h->tag, STORE_MAC_SIZE);
 	h->key_version = (uint32_t)db_get_int(q);
 	db_get_text(q, h->municipality, sizeof(h->municipality));
 	h->has_pin = db_get_blob(q, h->pin, STORE_MAC_SIZE) == STORE_MAC_SIZE;
 	h->contact_len = db_get_blob(q, h->contact, STORE_CONTACT_MAX);
 	return phones_read(db, h, err);
+}
+
+/* By the present key's MAC of the reference, or by an older key's. */
+static int
+holder_read(struct store_db *db, const struct store_put *r, struct holder *h,
+    struct err *err)
+{
+	unsigned int i;
+	int rc = holder_by_ref(db, r->ref, h, err);
+
+	for (i = 0; rc == 0 && h->id == 0 && i < r->n_old; i++)
+		rc = holder_by_ref(db, r->old_refs[i], h, err);
+	return rc;
+}
+
+static int
+holder_rename(struct store_db *db, const struct store_put *r,
+    const struct holder *h, struct err *err)
+{
+	struct db_query *q;
+
+	q = db_query(db, "UPDATE holders SET ref = $1 WHERE id = $2");
+	db_bind_blob(q, r->ref, STORE_MAC_SIZE);
+	db_bind_int(q, h->id);
+	return db_run(q, err);
 }
 
 static bool
@@ -73,7 +100,8 @@ phones_same(const struct holder *h, const struct store_put *r)
 static bool
 holder_same(const struct holder *h, const struct store_put *r)
 {
-	return memcmp(h->tag, r->tag, STORE_MAC_SIZE) == 0 &&
+	return h->ref == r->ref &&
+	    memcmp(h->tag, r->tag, STORE_MAC_SIZE) == 0 &&
 	    h->key_version == r->key_version &&
 	    strcmp(h->municipality, r->municipality) == 0 &&
 	    h->has_pin == r->has_pin &&
@@ -143,6 +171,9 @@ holder_put(
 	bool same = h->id != 0 && holder_same(h, r);
 	int64_t id = 0;
 
+	if (h->id != 0 && h->ref != r->ref &&
+	    holder_rename(db, r, h, err) == -1)
+		return -1;
 	if (!same && holder_upsert(db, r, &id, err) == -1)
 		return -1;
 	if (h->id == 0)
@@ -275,7 +306,7 @@ put_run(struct store_db *db, struct store_req *req, struct err *err)
 	struct store_cert known;
 	struct holder holder;
 
-	assert(r->n_phones <= STORE_PHONES_MAX);
+	assert(r->n_phones <= STORE_PHONES_MAX && r->n_old <= STORE_TAGS_MAX);
 	assert(r->contact_len <= STORE_CONTACT_MAX);
 	r->result = STORE_PUT_UNCHANGED;
 	if (holder_read(db, r, &holder, err) == -1 ||

@@ -78,18 +78,26 @@ factor_pin(const struct keyring *keys, size_t slot,
 	return rc;
 }
 
+#define NUMBER_MAX 32
+
 void
 factor_number(const struct keyring *keys, const char *number,
     uint8_t mac[SECRET_MAC_SIZE])
 {
-	secret_mac(keys, keyring_count(keys) - 1, SECRET_USE_NUMBER, number,
-	    strlen(number), mac);
+	char digits[NUMBER_MAX];
+	size_t n = 0;
+
+	for (; *number != '\0' && n < sizeof(digits); number++)
+		if (*number >= '0' && *number <= '9')
+			digits[n++] = *number;
+	secret_mac(
+	    keys, keyring_count(keys) - 1, SECRET_USE_NUMBER, digits, n, mac);
+	secret_cleanse(digits, sizeof(digits));
 }
 
 void
-factor_ref(
-    const struct keyring *keys, const char *ref, uint8_t mac[SECRET_MAC_SIZE])
+factor_ref(const struct keyring *keys, size_t slot, const char *ref,
+    uint8_t mac[SECRET_MAC_SIZE])
 {
-	secret_mac(keys, keyring_count(keys) - 1, SECRET_USE_HOLDER, ref,
-	    strlen(ref), mac);
+	secret_mac(keys, slot, SECRET_USE_HOLDER, ref, strlen(ref), mac);
 }

@@ -121,7 +121,7 @@ fill_holder(struct script *s, const struct person *p, struct store_put *put)
 	struct keyring *keys = s->world.keys;
 	char phones[64], *last4, *save = NULL;
 
-	factor_ref(keys, p->name, put->ref);
+	factor_ref(keys, 0, p->name, put->ref);
 	factor_tag(keys, 0, p->birth, p->postal, put->tag);
 	put->key_version = keyring_version(keys, 0);
 	str_copy(put->municipality, sizeof(put->municipality), p->muni);

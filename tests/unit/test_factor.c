@@ -142,20 +142,22 @@ test_empty_and_longest_answers_work(void **state)
 	assert_memory_not_equal(a, b, 32);
 }
 
-/* The names of records and counters outlive a new key. */
+/* Counters outlive a new key; a record's name can be found under each. */
 static void
-test_numbers_and_references_stay_under_the_oldest_key(void **state)
+test_references_have_a_name_under_each_key(void **state)
 {
 	struct keyring *old = ring("1 " KEY_OLD "\n");
 	uint8_t a[32], b[32], want[32];
 
-	factor_ref(*state, "ref-1", a);
-	factor_ref(old, "ref-1", b);
+	factor_ref(*state, 1, "ref-1", a);
+	factor_ref(old, 0, "ref-1", b);
 	assert_memory_equal(a, b, 32);
 	expected(1, "holdline/holder", "ref-1", 5, want);
 	assert_memory_equal(a, want, 32);
 	factor_number(*state, "09000000001", a);
 	factor_number(old, "09000000001", b);
+	assert_memory_equal(a, b, 32);
+	factor_number(*state, "+090 0000-0001 ", b); /* the same digits */
 	assert_memory_equal(a, b, 32);
 	expected(1, "holdline/number", "09000000001", 11, want);
 	assert_memory_equal(a, want, 32);
@@ -170,8 +172,7 @@ main(void)
 		cmocka_unit_test(test_a_telephone_is_bound_to_its_tag),
 		cmocka_unit_test(test_a_pin_is_stretched),
 		cmocka_unit_test(test_empty_and_longest_answers_work),
-		cmocka_unit_test(
-		    test_numbers_and_references_stay_under_the_oldest_key),
+		cmocka_unit_test(test_references_have_a_name_under_each_key),
 	};
 	return cmocka_run_group_tests_name("factor", tests, setup, teardown);
 }

@@ -260,7 +260,7 @@ test_a_row_is_put(void **state)
 
 	(void)state;
 	assert_int_equal(registry_put_fill(&put, keys, &row, NOW, &err), 0);
-	factor_ref(keys, "ref-1", mac);
+	factor_ref(keys, 0, "ref-1", mac);
 	assert_memory_equal(put.ref, mac, 32);
 	factor_tag(keys, 0, "19800229", "1000001", tag);
 	assert_memory_equal(put.tag, tag, 32);

@@ -139,7 +139,7 @@ test_a_new_store_is_private_and_durable(void **state)
 	snprintf(wal, sizeof(wal), "%s-wal", w->path);
 	assert_int_equal(mode_of(wal), 0600);
 	assert_int_equal(world_sql(w, "PRAGMA application_id"), 0x686f6c64);
-	assert_int_equal(world_sql(w, WORLD_VERSION), 1);
+	assert_int_equal(world_sql(w, WORLD_VERSION), 2);
 	assert_int_equal(
 	    world_sql(
 		w, "SELECT journal_mode = 'wal' FROM pragma_journal_mode"),
@@ -160,6 +160,33 @@ test_an_old_store_opens_again(void **state)
 	w->store = world_open_store(w, 1);
 	assert_int_equal(holder_of(w, 1), holder);
 }
+
+#ifndef STORE_POSTGRES
+
+/* A store of schema 1, with people in it, is brought up to date. */
+static void
+test_an_older_schema_is_upgraded(void **state)
+{
+	struct world *w = *state;
+	sqlite3 *db;
+	int64_t holder;
+
+	w->store = world_open_store(w, 0);
+	holder = person(w, 1);
+	store_close(w->store);
+	assert_int_equal(sqlite3_open(w->path, &db), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(db, "DROP TABLE key_checks; PRAGMA user_version = 1",
+		NULL, NULL, NULL),
+	    SQLITE_OK);
+	sqlite3_close(db);
+	w->store = world_open_store(w, 0);
+	assert_int_equal(world_sql(w, WORLD_VERSION), 2);
+	assert_int_equal(world_sql(w, "SELECT count(*) FROM key_checks"), 0);
+	assert_int_equal(holder_of(w, 1), holder);
+}
+
+#endif
 
 static void *
 open_thread(void *arg)
@@ -192,7 +219,7 @@ test_many_open_a_new_file_at_once(void **state)
 		store_close(s);
 	}
 	assert_int_equal(bad, 0);
-	assert_int_equal(world_sql(w, WORLD_VERSION), 1);
+	assert_int_equal(world_sql(w, WORLD_VERSION), 2);
 }
 
 static void
@@ -474,6 +501,7 @@ main(void)
 		F(test_a_database_of_another_application),
 		F(test_files_that_cannot_be_written),
 		F(test_a_new_store_is_private_and_durable),
+		F(test_an_older_schema_is_upgraded),
 #endif
 		F(test_a_newer_schema),
 		F(test_an_old_store_opens_again),

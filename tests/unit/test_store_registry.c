@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store_world.h"
 
+#include "store/site.h"
+
 /* A row that must be refused, with a sentence that says `what`. */
 static void
 conflict(struct world *w, struct store_put *r, const char *what)
@@ -334,6 +336,58 @@ test_dead_certificates_do_not_hide_live_ones(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 
+/* A holder found under an older key's name is renamed: the old key can go. */
+static void
+test_a_new_key_renames_the_holder(void **state)
+{
+	struct world *w = *state;
+	struct store_put a = row(1, "01", STORE_SIGNATURE), b = a;
+
+	store_put(w->store, &a);
+	must(w->store, &a.req);
+	memset(b.ref, 0x77, sizeof(b.ref));
+	b.key_version = 2;
+	memset(b.tag, 0x78, sizeof(b.tag));
+	b.n_old = 1;
+	memcpy(b.old_refs[0], a.ref, sizeof(a.ref));
+	store_put(w->store, &b);
+	must(w->store, &b.req);
+	assert_int_equal(b.result, STORE_PUT_CHANGED);
+	b.n_old = 0; /* the old key is gone */
+	store_put(w->store, &b);
+	must(w->store, &b.req);
+	assert_int_equal(b.result, STORE_PUT_UNCHANGED);
+	assert_int_equal(world_sql(w, "SELECT count(*) FROM holders"), 1);
+}
+
+static void
+test_a_store_knows_its_keys(void **state)
+{
+	struct world *w = *state;
+	struct store_put a = row(1, "01", STORE_SIGNATURE);
+	struct store_site site = { .n = 1, .versions = { 1 } };
+
+	memset(site.checks[0], 0x11, STORE_MAC_SIZE);
+	store_site(w->store, &site);
+	must(w->store, &site.req);
+	assert_true(site.empty);
+	store_put(w->store, &a);
+	must(w->store, &a.req);
+	site.n = 2; /* a second one is new, the first one known */
+	site.versions[0] = 2;
+	site.versions[1] = 1;
+	memcpy(site.checks[1], site.checks[0], STORE_MAC_SIZE);
+	memset(site.checks[0], 0x22, STORE_MAC_SIZE);
+	store_site(w->store, &site);
+	must(w->store, &site.req);
+	assert_false(site.empty);
+	site.checks[0][31] ^= 1;
+	store_site(w->store, &site);
+	assert_int_equal(store_wait(w->store, &site.req), -1);
+	assert_int_equal(site.req.err.code, ERR_CONFLICT);
+	assert_non_null(strstr(site.req.err.text, "version 2"));
+}
+
 int
 main(void)
 {
@@ -350,6 +404,8 @@ main(void)
 		T(test_revoked_is_final),
 		T(test_certificates_are_listed_in_order),
 		T(test_dead_certificates_do_not_hide_live_ones),
+		T(test_a_new_key_renames_the_holder),
+		T(test_a_store_knows_its_keys),
 	};
 	return cmocka_run_group_tests_name(
 	    "store_registry", tests, WORLD_START, WORLD_STOP);
