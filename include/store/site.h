@@ -13,7 +13,7 @@
 
 /*
  * Versions the store has not seen are remembered; ERR_CONFLICT when one has
- * another check value.
+ * another check value and somebody is on record.
  */
 struct store_site {
 	struct store_req req;

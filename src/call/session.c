@@ -569,6 +569,8 @@ session_gone(struct session *s)
 	s->gone = true;
 	if (s->awaiting != AWAIT_HOLD || s->answered)
 		session_stop_waiting(s);
+	else /* nobody to reassure; but not for ever */
+		session_wait(s, AWAIT_HOLD, BACKEND_US);
 	flow_wipe(&s->flow);
 	if (s->call_id[0] == '\0')
 		return;

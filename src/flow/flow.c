@@ -299,7 +299,8 @@ on_held(struct flow *f, const struct flow_event *e, struct flow_action *a)
 	f->told = false;
 	if (f->hung_up)
 		enter_step(f, FLOW_END, a);
-	else if (f->held.result == HOLD_FAILED)
+	else if (f->held.result == HOLD_FAILED ||
+	    (f->held.result == HOLD_NOTHING && f->plan.take != 0))
 		leave(f, FLOW_ON_TROUBLE, a);
 	else
 		leave(f,

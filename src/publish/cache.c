@@ -384,6 +384,15 @@ cache_load_again(struct cache *c)
 	cache_load(c);
 }
 
+/* A push has worked, after refusals. */
+static void
+cache_takes_again(struct cache *c)
+{
+	c->said_refused = c->said_down = false;
+	c->wait_us = c->o.retry_us;
+	log_info("publish", NULL, "event=cache-up address=%s", c->address_text);
+}
+
 static void
 on_seen(void *ctx, const struct redisReply *reply)
 {
@@ -402,8 +411,8 @@ on_seen(void *ctx, const struct redisReply *reply)
 	c->rows = NULL;
 	if (c->library_gone)
 		cache_load_again(c);
-	else
-		c->said_refused = false;
+	else if (c->said_refused)
+		cache_takes_again(c);
 	c->o.on_settled(c->o.ctx, c->state == CACHE_UP ? c->outcomes : NULL);
 }
 

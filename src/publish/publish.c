@@ -24,9 +24,10 @@ enum state {
 struct publish {
 	struct publish_options o;
 	enum state state;
-	bool again;     /* kicked meanwhile */
-	bool said_late; /* the alarm was given */
-	struct timer timer;
+	bool again;         /* kicked meanwhile */
+	bool said_late;     /* the alarm was given */
+	struct timer timer; /* for the state */
+	struct timer late;  /* rows wait for the link since its start */
 	struct store_outbox_take take;
 	struct store_outbox_ack ack;
 };
@@ -43,6 +44,7 @@ _Static_assert(
     "every publish_outcome needs a name");
 
 static void publish_take(struct publish *p);
+static void publish_in_time(struct publish *p);
 static void publish_push(struct publish *p);
 static void publish_submit_ack(void *ctx);
 
@@ -86,6 +88,7 @@ publish_free(struct publish *p)
 	if (p == NULL)
 		return;
 	timer_stop(p->o.timers, &p->timer);
+	timer_stop(p->o.timers, &p->late);
 	free(p);
 }
 
@@ -117,9 +120,10 @@ publish_taken(struct store_req *req)
 		    req->err.text);
 		p->again = false;
 		enter_idle(p, STORE_RETRY_US);
-	} else if (p->take.n == 0)
+	} else if (p->take.n == 0) {
+		publish_in_time(p);
 		enter_idle(p, p->o.poll_us);
-	else
+	} else
 		publish_push(p);
 }
 
@@ -144,26 +148,35 @@ publish_late(void *ctx)
 {
 	struct publish *p = ctx;
 
-	if (!p->said_late)
-		log_error("publish", NULL,
-		    "event=backlog-late rows=%zu%s hint=\"holds are durable "
-		    "but not visible; see to Redis\"",
-		    p->take.n, p->take.n == STORE_OUTBOX_PAGE ? "+" : "");
+	log_error("publish", NULL,
+	    "event=backlog-late rows=%zu%s hint=\"holds are durable "
+	    "but not visible; see to Redis\"",
+	    p->take.n, p->take.n == STORE_OUTBOX_PAGE ? "+" : "");
 	p->said_late = true;
 	metric_add(METRIC_PUBLISH_LATE, 1);
 }
 
+/* The alarm runs from the first push that failed, however often the link comes
+ * up for a moment meanwhile. */
 static void
 enter_link(struct publish *p)
 {
 	p->state = STATE_LINK;
-	timer_start(p->o.timers, &p->timer, LATE_US, publish_late, p);
+	if (p->late.slot == 0 && !p->said_late)
+		timer_start(p->o.timers, &p->late, LATE_US, publish_late, p);
+}
+
+/* Nothing waits for the link any more. */
+static void
+publish_in_time(struct publish *p)
+{
+	timer_stop(p->o.timers, &p->late);
+	p->said_late = false;
 }
 
 static void
 publish_push(struct publish *p)
 {
-	timer_stop(p->o.timers, &p->timer);
 	p->state = STATE_PUSHING;
 	if (p->o.push(p->o.ctx, p->take.rows, p->take.n) == -1)
 		enter_link(p);
@@ -247,7 +260,7 @@ publish_settled(struct publish *p, const enum publish_outcome *outcomes)
 		enter_link(p);
 		return;
 	}
-	p->said_late = false;
+	publish_in_time(p);
 	p->state = STATE_ACKING;
 	p->ack.n = p->take.n;
 	p->ack.now_us = now_us;

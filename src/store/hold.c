@@ -76,7 +76,7 @@ show_again(struct store_db *db, struct store_hold *r, const bool *take,
 		    " reason, status_us, park_us)"
 		    " SELECT $1, id, generation, status, reason, status_us, 0"
 		    " FROM certificates WHERE id = $2 AND NOT EXISTS"
-		    " (SELECT 1 FROM outbox WHERE cert = $2)");
+		    " (SELECT 1 FROM outbox WHERE cert = $2 AND hold = $1)");
 		db_bind_int(q, r->hold_id);
 		db_bind_int(q, r->certs[i].id);
 		if (db_run(q, err) == -1)

@@ -125,6 +125,36 @@ test_without_a_link_the_page_waits(void **state)
 	assert_int_equal(w->n_visible, 2);
 }
 
+/* Rows wait for over 10 s: alarm, also when the link comes up for a moment now
+ * and then. */
+static void
+test_a_late_backlog_is_an_alarm(void **state)
+{
+	struct world *w = *state;
+	uint64_t before = metric_get(METRIC_PUBLISH_LATE);
+	int i;
+
+	w->link = false;
+	fill(w, 1);
+	pass(w, 0);
+	take_ends(w, ERR_NONE);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(metric_get(METRIC_PUBLISH_LATE), before);
+		pass(w, 4 * CLOCK_S_US);
+		publish_link_up(w->publish); /* and gone again */
+		take_ends(w, ERR_NONE);
+	}
+	assert_int_equal(metric_get(METRIC_PUBLISH_LATE), before + 1);
+	w->link = true;
+	publish_link_up(w->publish);
+	take_ends(w, ERR_NONE);
+	push_ends(w, &shown);
+	ack_ends(w, ERR_NONE);
+	take_ends(w, ERR_NONE);
+	pass(w, 60 * CLOCK_S_US);
+	assert_int_equal(metric_get(METRIC_PUBLISH_LATE), before + 1);
+}
+
 /* Rows that the cache cannot take are parked; the others go on. */
 static void
 test_a_row_that_contradicts_does_not_block_the_others(void **state)
@@ -278,6 +308,7 @@ main(void)
 		TEST(test_more_than_a_page_goes_without_waiting),
 		TEST(test_a_lost_link_repeats_the_push),
 		TEST(test_without_a_link_the_page_waits),
+		TEST(test_a_late_backlog_is_an_alarm),
 		TEST(test_a_row_that_contradicts_does_not_block_the_others),
 		TEST(test_a_kick_is_never_lost),
 		TEST(test_a_take_that_fails_is_tried_again),

@@ -371,6 +371,9 @@ test_a_store_knows_its_keys(void **state)
 	store_site(w->store, &site);
 	must(w->store, &site.req);
 	assert_true(site.empty);
+	site.checks[0][5] ^= 1; /* nobody is on record: any key will do */
+	store_site(w->store, &site);
+	must(w->store, &site.req);
 	store_put(w->store, &a);
 	must(w->store, &a.req);
 	site.n = 2; /* a second one is new, the first one known */
