@@ -73,8 +73,10 @@ cluster_become(void)
 	prctl(PR_SET_PDEATHSIG, SIGQUIT); /* setuid() cleared it */
 }
 
+/* PostgreSQL's programs look for one another beside argv[0], or in PATH, where
+ * Debian does not put them: argv[0] becomes the whole path. */
 static inline pid_t
-cluster_spawn(const char *program, char *const argv[])
+cluster_spawn(const char *program, char *argv[])
 {
 	char path[128];
 	pid_t pid;
@@ -83,6 +85,7 @@ cluster_spawn(const char *program, char *const argv[])
 	assert_int_not_equal(pid = fork(), -1);
 	if (pid == 0) {
 		cluster_become();
+		argv[0] = path;
 		execv(path, argv);
 		_exit(127);
 	}
