@@ -15,6 +15,7 @@
 #include "flow/prompt.h"
 
 #define CALL_TIMEOUT_S 30 /* --timeout: silence of the server */
+#define CALL_SERVERS_SIZE 512
 
 struct call_args {
 	const char *config, *server, *from, *to, *lang, *id, *keys;
@@ -26,7 +27,7 @@ struct call_args {
 
 struct call {
 	const struct call_args *args;
-	char address[128];
+	char servers[CALL_SERVERS_SIZE];
 	char id[64];
 	char to[24];
 	int64_t begun_us;
@@ -146,7 +147,7 @@ call_open(struct call *call, struct err *err)
 {
 	const struct call_args *args = call->args;
 	struct conf *conf = cli_conf_load(args->config, NULL, err);
-	struct dial_options options = { .address = call->address,
+	struct dial_options options = { .servers = call->servers,
 		.timeout_us = args->timeout_us,
 		.phone = { .call_id = call->id,
 		    .from = args->from,
@@ -157,7 +158,7 @@ call_open(struct call *call, struct err *err)
 	if (conf == NULL)
 		return -1;
 	call_choose_line(call, conf);
-	str_copy(call->address, sizeof(call->address),
+	str_copy(call->servers, sizeof(call->servers),
 	    args->server == NULL ? conf->agi_listen : args->server);
 	conf_free(conf);
 	call->begun_us = clock_mono_us();
@@ -191,6 +192,8 @@ call_check_args(const struct cli_command *self, struct call_args *args)
 	if (args->to != NULL && !str_is_digits(args->to, 1, 20))
 		return cli_usage(
 		    self, "--to: that is not a telephone number: digits only");
+	if (args->server != NULL && strlen(args->server) >= CALL_SERVERS_SIZE)
+		return cli_usage(self, "--server: that is too long a list");
 	if (args->id != NULL && (args->id[0] == '\0' || strlen(args->id) > 63))
 		return cli_usage(self, "--id: is not 1 to 63 characters");
 	args->timeout_us = CALL_TIMEOUT_S * CLOCK_S_US;
@@ -249,7 +252,9 @@ const struct cli_command cli_call = {
 	    "or Ctrl-D to hang up.\n"
 	    "\n"
 	    "  -c, --config FILE     where agi.listen and call.lines are\n"
-	    "      --server IP:PORT  the server (else agi.listen)\n"
+	    "      --server IP:PORT  the server (else agi.listen); after a comma\n"
+	    "                        the one that the call goes on to when this\n"
+	    "                        one cannot be reached or leaves, and so on\n"
 	    "      --from NUMBER     the calling number (else withheld)\n"
 	    "      --to NUMBER       the dialled number (else a line of\n"
 	    "                        call.lines in --lang)\n"

@@ -306,6 +306,17 @@ caller_too_late(struct caller *c, struct caller_act *act)
 	caller_write_act(c, act);
 }
 
+void
+caller_moved(struct caller *c)
+{
+	if (c->out != NULL)
+		fputs(
+		    "\n  (the line is cut off; the gateway goes on to the next "
+		    "server)\n",
+		    c->out);
+	c->step = FLOW_STEP_COUNT;
+}
+
 /* ---- the report */
 
 bool

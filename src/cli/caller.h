@@ -64,6 +64,9 @@ void caller_typed(struct caller *c, const char *line, int64_t mono_us,
 /* The person has taken too long: nothing is typed. */
 void caller_too_late(struct caller *c, struct caller_act *act);
 
+/* The server left, and another one goes on with the call. */
+void caller_moved(struct caller *c);
+
 /* Was the step at which to hang up reached, if there is one? */
 bool caller_hung_up_as_told(const struct caller *c);
 

@@ -23,9 +23,11 @@
 #define DIAL_NEXT_S 5
 
 struct dial {
-	char address[128]; /* for messages */
+	char *servers, *rest; /* all of them; those not tried yet */
+	const char *address;  /* of the present one; in `servers` */
 	int64_t timeout_us;
 	int fd;
+	struct phone_options options;
 	struct phone *phone;
 	struct caller *caller; /* borrowed */
 	bool asked;            /* a line of keys is wanted */
@@ -199,6 +201,42 @@ dial_hang_up(struct dial *d)
 	}
 }
 
+/* The next server that can be had; -1 with *err of the last one. */
+static int
+dial_next(struct dial *d, struct err *err)
+{
+	struct stream_addr addr;
+
+	while ((d->address = strsep(&d->rest, ",")) != NULL) {
+		if (stream_addr_parse(d->address, &addr, err) == -1)
+			return -1; /* a slip of the keys is no server away */
+		if (dial_connect(d, &addr, err) == -1)
+			continue;
+		phone_free(d->phone);
+		d->phone = phone_new(&d->options);
+		return d->phone != NULL
+		    ? 0
+		    : err_set(err, ERR_NOMEM, "out of memory");
+	}
+	return -1;
+}
+
+/* The server left in the middle.  A caller who is still there comes to the
+ * next one. */
+static int
+dial_move(struct dial *d, const char *why, struct err *err)
+{
+	dial_left(d, why, err);
+	close(d->fd);
+	d->fd = -1;
+	if (d->hung_up || d->rest == NULL || dial_next(d, err) == -1)
+		return -1;
+	caller_moved(d->caller);
+	dial_wait_for_server(d);
+	phone_dial(d->phone);
+	return 0;
+}
+
 /* Returns 0 to go on, 1 when the call is over, -1 with *err. */
 static int
 dial_read(struct dial *d, struct err *err)
@@ -212,7 +250,7 @@ dial_read(struct dial *d, struct err *err)
 	if (n <= 0 && phone_done(d->phone))
 		return 1; /* as it should be */
 	if (n <= 0)
-		return dial_left(
+		return dial_move(
 		    d, n == 0 ? "it closed" : strerror(errno), err);
 	if (!d->asked)
 		dial_wait_for_server(d);
@@ -333,25 +371,22 @@ dial_talk(struct dial *d, struct err *err)
 struct dial *
 dial_open(const struct dial_options *options, struct err *err)
 {
-	struct phone_options phone = options->phone;
 	struct dial *d = calloc(1, sizeof(*d));
-	struct stream_addr addr;
 
-	if (d == NULL)
-		goto nomem;
-	d->fd = -1;
+	if (d != NULL)
+		d->fd = -1;
+	if (d == NULL || (d->servers = strdup(options->servers)) == NULL) {
+		err_set(err, ERR_NOMEM, "out of memory");
+		goto failed;
+	}
+	d->rest = d->servers;
 	d->timeout_us = options->timeout_us;
 	d->caller = options->caller;
-	str_copy(d->address, sizeof(d->address), options->address);
-	if (stream_addr_parse(d->address, &addr, err) == -1 ||
-	    dial_connect(d, &addr, err) == -1)
-		goto failed;
-	phone.driver = &dial_driver;
-	phone.ctx = d;
-	if ((d->phone = phone_new(&phone)) != NULL)
+	d->options = options->phone;
+	d->options.driver = &dial_driver;
+	d->options.ctx = d;
+	if (dial_next(d, err) == 0)
 		return d;
-nomem:
-	err_set(err, ERR_NOMEM, "out of memory");
 failed:
 	dial_close(d);
 	return NULL;
@@ -371,6 +406,7 @@ dial_close(struct dial *d)
 	phone_free(d->phone);
 	if (d->fd != -1)
 		close(d->fd);
+	free(d->servers);
 	secret_cleanse(d, sizeof(*d));
 	free(d);
 }

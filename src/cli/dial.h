@@ -4,6 +4,10 @@
  *
  * Ties a telephone (phone.h) and a caller (caller.h) to a socket, the
  * terminal's keys, the clock and Ctrl-C.  One call at a time in a process.
+ *
+ * With several servers it does what a dialplan does (doc/asterisk): a server
+ * that cannot be reached, or that leaves before it said that all was done, is
+ * followed by the next one, with the same call and the same unique id.
  */
 #ifndef CLI_DIAL_H
 #define CLI_DIAL_H
@@ -17,18 +21,19 @@ struct dial; /* opaque */
 struct err;
 
 struct dial_options {
-	const char *address;        /* of the server, "127.0.0.1:4573" */
+	const char *servers;        /* "127.0.0.1:4573", more after commas */
 	int64_t timeout_us;         /* for connecting; its longest silence */
 	struct phone_options phone; /* all but driver and ctx */
 	struct caller *caller;      /* borrowed, must outlive the call */
 };
 
-/* Connect.  Owned (dial_close); NULL with *err, which says what to do. */
+/* Connect to the first server that can be had.  Owned (dial_close); NULL with
+ * *err, which says what to do. */
 struct dial *dial_open(const struct dial_options *options, struct err *err);
 
 /*
- * Call until the server closes.  Returns 0 when it had said that all was done,
- * or -1 with *err: it left early, was silent for too long, or did not speak
+ * Call until a server closes that had said that all was done: 0.  Or -1 with
+ * *err: the last of them left early, was silent for too long, or did not speak
  * FastAGI.
  */
 int dial_talk(struct dial *d, struct err *err);
