@@ -42,6 +42,22 @@ db_now_us(struct store_db *db)
 }
 
 int
+db_clock(struct store_db *db, int64_t *now_us, struct err *err)
+{
+	struct db_query *q;
+
+	if (db->engine->clock == NULL) {
+		*now_us = db_now_us(db);
+		return 0;
+	}
+	q = db_query(db, db->engine->clock);
+	if (db_step(q, err) != 1)
+		return -1;
+	*now_us = db_get_int(q);
+	return 0;
+}
+
+int
 db_version(struct store_db *db, int64_t *version, struct err *err)
 {
 	return db->engine->version(db, version, err);

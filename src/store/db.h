@@ -31,6 +31,12 @@ void store_submit(struct store *s, struct store_req *req,
 /* Bring the schema up to date under a lock; ERR_REFUSED when it is newer. */
 int migrate(struct store_db *db, struct err *err);
 
+/* Only up to a version: for tests, which make what older programs left. */
+int migrate_to(struct store_db *db, int64_t wanted, struct err *err);
+
+/* The newest version that this program knows. */
+int64_t migrate_newest(void);
+
 /* ---- opening (db.c) */
 
 /* Open the database that options->path names, with the engine that it names,
@@ -43,6 +49,10 @@ void db_close(struct store_db *db);
 
 /* The instant that stamps "stored" times. */
 int64_t db_now_us(struct store_db *db);
+
+/* The database's clock, which all nodes share however wrong theirs are: of
+ * PostgreSQL's server; with a file, this machine's. */
+int db_clock(struct store_db *db, int64_t *now_us, struct err *err);
 
 /* Numbered schema version; 0 = empty. */
 int db_version(struct store_db *db, int64_t *version, struct err *err);

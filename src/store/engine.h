@@ -63,6 +63,8 @@ struct db_engine {
 	struct db_value (*column)(struct db_query *q, int column);
 	/* No more rows are wanted. */
 	void (*reset)(struct db_query *q);
+	/* A SELECT of the server's clock in microseconds; NULL: db_now_us(). */
+	const char *clock;
 };
 
 extern const struct db_engine sqlite_engine, postgres_engine;

@@ -116,6 +116,14 @@ static const char *const migrations[] = {
 	"	version INTEGER PRIMARY KEY,"
 	"	mac BLOB NOT NULL"
 	") STRICT;",
+	/* 3: duties that one node has at a time */
+	"CREATE TABLE leases ("
+	"	name TEXT PRIMARY KEY,"
+	"	owner TEXT NOT NULL,"    /* one run of one program; '' = free */
+	"	fence INTEGER NOT NULL," /* grows with every change of owner */
+	"	until_us INTEGER NOT NULL," /* the database's clock */
+	"	ttl_us INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;",
 };
 
 #define NEWEST ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))
@@ -135,32 +143,44 @@ check_version(struct store_db *db, int64_t *version, struct err *err)
 
 /* Under the lock: another process may have been faster. */
 static int
-run_missing(struct store_db *db, struct err *err)
+run_missing(struct store_db *db, int64_t wanted, struct err *err)
 {
 	int64_t version;
 
 	if (check_version(db, &version, err) == -1)
 		return -1;
-	for (; version < NEWEST; version++)
+	for (; version < wanted; version++)
 		if (db_upgrade(db, migrations[version], version + 1, err) == -1)
 			return -1;
 	return 0;
 }
 
+int64_t
+migrate_newest(void)
+{
+	return NEWEST;
+}
+
 int
-migrate(struct store_db *db, struct err *err)
+migrate_to(struct store_db *db, int64_t wanted, struct err *err)
 {
 	int64_t version;
 
 	if (check_version(db, &version, err) == -1)
 		return -1;
-	if (version == NEWEST)
+	if (version >= wanted)
 		return 0;
 	if (db_begin(db, DB_ALONE, err) == -1)
 		return -1;
-	if (run_missing(db, err) == -1) {
+	if (run_missing(db, wanted, err) == -1) {
 		db_rollback(db);
 		return err_add(err, "upgrading the store's schema");
 	}
 	return db_commit(db, err);
+}
+
+int
+migrate(struct store_db *db, struct err *err)
+{
+	return migrate_to(db, NEWEST, err);
 }

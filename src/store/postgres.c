@@ -213,4 +213,6 @@ const struct db_engine postgres_engine = {
 	.step = postgres_step,
 	.column = postgres_column,
 	.reset = postgres_reset,
+	.clock = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000"
+		 " AS BIGINT)",
 };
