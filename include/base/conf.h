@@ -52,6 +52,7 @@ struct conf {
 	char *redis_address;      /* redis.address: "unix:/path", "ip:port" */
 	int64_t redis_timeout_us; /* for connecting and for a reply */
 	int64_t redis_retry_us;   /* first delay; doubles, at most 5 s */
+	char *redis_mac_key_file; /* signs the records; "" = none does */
 };
 
 /* All defaults.  Owned (conf_free); NULL when out of memory. */

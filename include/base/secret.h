@@ -7,7 +7,9 @@
  * one line per version, "<version> <64 hexadecimal digits>"; the highest
  * version is current, older ones stay while the registry is re-imported.
  * Each purpose has a key of its own, derived from the file's by
- * HMAC-SHA256(key, "holdline/<purpose>").
+ * HMAC-SHA256(key, "holdline/<purpose>").  The revocation cache has a key file
+ * of its own, because a responder's host must not have the store's; its lines
+ * are "cache <version> <64 hexadecimal digits>".
  * A struct keyring is read-only once loaded: any thread.
  */
 #ifndef BASE_SECRET_H
@@ -31,6 +33,7 @@ enum secret_use {
 	SECRET_USE_NUMBER,  /* a calling number, for attempt counters */
 	SECRET_USE_HOLDER,  /* a holder reference */
 	SECRET_USE_CONTACT, /* sealing contact data */
+	SECRET_USE_CACHE,   /* records in the revocation cache */
 	SECRET_USE_COUNT
 };
 
@@ -41,6 +44,10 @@ enum secret_use {
  */
 struct keyring *keyring_load(const char *path, struct err *err);
 
+/* As keyring_load(), for the key file of the revocation cache.  Each of the two
+ * refuses the other's file. */
+struct keyring *keyring_load_cache(const char *path, struct err *err);
+
 /* Cleanse and free.  NULL is a no-op. */
 void keyring_free(struct keyring *k);
 
@@ -49,6 +56,9 @@ void keyring_free(struct keyring *k);
  * Never overwrites: ERR_CONFLICT when the path exists.
  */
 int keyring_create(const char *path, struct err *err);
+
+/* As keyring_create(), for the revocation cache. */
+int keyring_create_cache(const char *path, struct err *err);
 
 /* How many versions there are, at least 1. */
 size_t keyring_count(const struct keyring *k);

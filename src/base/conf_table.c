@@ -94,6 +94,11 @@ const struct conf_def conf_table[] = {
 	{ "redis.retry", CONF_DURATION, AT(redis_retry_us), 1 * MS, 5 * S,
 	    "100ms",
 	    "The first delay before connecting again; it doubles, up to 5s." },
+	{ "redis.mac_key_file", CONF_PATH_OR_NONE, AT(redis_mac_key_file), 0, 0,
+	    "",
+	    "The key that signs what stands in the revocation cache, so that "
+	    "whoever can write into Redis can make no record; make it with "
+	    "`holdline key create --cache` and give responders a copy." },
 };
 
 const size_t conf_table_n = sizeof(conf_table) / sizeof(conf_table[0]);
@@ -343,6 +348,7 @@ static const struct conf_kind {
 	    struct err *err);
 } conf_kinds[] = {
 	[CONF_PATH] = { "path", conf_take_path },
+	[CONF_PATH_OR_NONE] = { "path, or \"\" for none", conf_set_text },
 	[CONF_LEVEL] = { "debug, info, warn or error", conf_take_level },
 	[CONF_COUNT] = { "number", conf_take_count },
 	[CONF_DURATION] = { "duration", conf_take_duration },

@@ -17,6 +17,7 @@ struct err;
 
 enum conf_type {
 	CONF_PATH,
+	CONF_PATH_OR_NONE, /* "" = none */
 	CONF_LEVEL,
 	CONF_COUNT,
 	CONF_DURATION,

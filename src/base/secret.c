@@ -39,9 +39,12 @@ static const char *const use_names[] = {
 	[SECRET_USE_NUMBER] = "holdline/number",
 	[SECRET_USE_HOLDER] = "holdline/holder",
 	[SECRET_USE_CONTACT] = "holdline/contact",
+	[SECRET_USE_CACHE] = "holdline/cache",
 };
 _Static_assert(sizeof(use_names) / sizeof(use_names[0]) == SECRET_USE_COUNT,
     "every secret_use needs a name");
+
+#define CACHE_WORD "cache " /* begins the lines of a cache's key file */
 
 static void
 hmac(const uint8_t key[SECRET_MAC_SIZE], const void *data, size_t len,
@@ -104,11 +107,29 @@ keyring_add(struct keyring *k, const struct slot *slot, struct err *err)
 	return 0;
 }
 
-static int
-keyring_take(
-    struct keyring *k, struct slot *slot, const char *line, struct err *err)
+/* What a line says after the word that tells whose key it is. */
+static const char *
+line_key(const char *line, bool cache, struct err *err)
 {
-	if (slot_parse(slot, line, err) == -1)
+	size_t n = strlen(CACHE_WORD);
+	bool is_cache = strncmp(line, CACHE_WORD, n) == 0;
+
+	if (is_cache == cache)
+		return cache ? line + n : line;
+	err_set(err, ERR_REFUSED, "%s",
+	    cache ? "it is not a key of the revocation cache; holdline key "
+		    "create --cache makes one"
+		  : "it is a key of the revocation cache and not the store's; "
+		    "holdline key create makes that one");
+	return NULL;
+}
+
+static int
+keyring_take(struct keyring *k, struct slot *slot, const char *line, bool cache,
+    struct err *err)
+{
+	if ((line = line_key(line, cache, err)) == NULL ||
+	    slot_parse(slot, line, err) == -1)
 		return -1;
 	slot_derive(slot);
 	return keyring_add(k, slot, err);
@@ -129,7 +150,7 @@ line_end(char *line, size_t size, struct err *err)
 }
 
 static int
-keyring_read(struct keyring *k, FILE *f, struct err *err)
+keyring_read(struct keyring *k, FILE *f, bool cache, struct err *err)
 {
 	struct slot slot;
 	char line[256];
@@ -142,7 +163,7 @@ keyring_read(struct keyring *k, FILE *f, struct err *err)
 		if ((rc = line_end(line, sizeof(line), err)) == 0) {
 			if (line[0] == '\0' || line[0] == '#')
 				continue;
-			rc = keyring_take(k, &slot, line, err);
+			rc = keyring_take(k, &slot, line, cache, err);
 		}
 		if (rc == -1)
 			err_add(err, "line %u", nr);
@@ -172,8 +193,8 @@ keyring_check_file(FILE *f, struct err *err)
 	return 0;
 }
 
-struct keyring *
-keyring_load(const char *path, struct err *err)
+static struct keyring *
+ring_load(const char *path, bool cache, struct err *err)
 {
 	struct keyring *k = NULL;
 	FILE *f;
@@ -182,9 +203,11 @@ keyring_load(const char *path, struct err *err)
 		abort();
 	if ((f = fopen(path, "re")) == NULL) {
 		err_set(err, ERR_IO, "%s%s", strerror(errno),
-		    errno == ENOENT
-			? "; if there never was one, holdline key create makes it"
-			: "");
+		    errno == ENOENT ? cache
+			    ? "; holdline key create --cache makes it"
+			    : "; if there never was one, holdline key create "
+			      "makes it"
+				    : "");
 		goto fail;
 	}
 	if (keyring_check_file(f, err) == -1)
@@ -194,7 +217,7 @@ keyring_load(const char *path, struct err *err)
 		goto fail;
 	}
 	setvbuf(f, NULL, _IONBF, 0); /* no second copy of the key */
-	if (keyring_read(k, f, err) == -1)
+	if (keyring_read(k, f, cache, err) == -1)
 		goto fail;
 	fclose(f);
 	return k;
@@ -207,6 +230,18 @@ fail:
 	return NULL;
 }
 
+struct keyring *
+keyring_load(const char *path, struct err *err)
+{
+	return ring_load(path, false, err);
+}
+
+struct keyring *
+keyring_load_cache(const char *path, struct err *err)
+{
+	return ring_load(path, true, err);
+}
+
 void
 keyring_free(struct keyring *k)
 {
@@ -216,11 +251,11 @@ keyring_free(struct keyring *k)
 	free(k);
 }
 
-int
-keyring_create(const char *path, struct err *err)
+static int
+ring_create(const char *path, const char *word, struct err *err)
 {
 	uint8_t key[SECRET_MAC_SIZE];
-	char hex[2 * SECRET_MAC_SIZE + 1], line[sizeof(hex) + 8];
+	char hex[2 * SECRET_MAC_SIZE + 1], line[sizeof(hex) + 16];
 	int fd, n, rc = 0;
 
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -234,7 +269,7 @@ keyring_create(const char *path, struct err *err)
 				    : "");
 	secret_random(key, sizeof(key));
 	str_hex(key, sizeof(key), hex);
-	n = snprintf(line, sizeof(line), "1 %s\n", hex);
+	n = snprintf(line, sizeof(line), "%s1 %s\n", word, hex);
 	if (write(fd, line, (size_t)n) != n || fsync(fd) == -1) {
 		rc = err_set(
 		    err, ERR_IO, "key file %s: %s", path, strerror(errno));
@@ -245,6 +280,18 @@ keyring_create(const char *path, struct err *err)
 	secret_cleanse(hex, sizeof(hex));
 	secret_cleanse(line, sizeof(line));
 	return rc;
+}
+
+int
+keyring_create(const char *path, struct err *err)
+{
+	return ring_create(path, "", err);
+}
+
+int
+keyring_create_cache(const char *path, struct err *err)
+{
+	return ring_create(path, CACHE_WORD, err);
 }
 
 size_t

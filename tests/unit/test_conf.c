@@ -105,6 +105,7 @@ test_defaults_obey_their_own_limits(void **state)
 	assert_string_equal(c->redis_address, "127.0.0.1:6379");
 	assert_int_equal(c->redis_timeout_us, 5000000);
 	assert_int_equal(c->redis_retry_us, 100000);
+	assert_string_equal(c->redis_mac_key_file, "");
 	conf_free(c);
 	conf_free(NULL);
 }

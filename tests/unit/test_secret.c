@@ -229,6 +229,43 @@ test_create_makes_a_private_file_and_never_overwrites(void **state)
 	assert_memory_not_equal(a, b, 32);
 }
 
+/* The responder's host must not get the store's key by mistake. */
+static void
+test_a_cache_has_a_key_file_of_its_own(void **state)
+{
+	struct world *w = *state;
+	struct keyring *k;
+	struct err err;
+
+	assert_int_equal(keyring_create_cache(w->path, &err), 0);
+	assert_int_equal(keyring_create_cache(w->path, &err), -1);
+	assert_int_equal(err.code, ERR_CONFLICT);
+	assert_null(keyring_load(w->path, &err));
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_non_null(strstr(err.text, "of the revocation cache"));
+	assert_null(strstr(err.text, "--cache"));
+	k = keyring_load_cache(w->path, &err);
+	assert_non_null(k);
+	assert_int_equal(keyring_count(k), 1);
+	assert_int_equal(keyring_version(k, 0), 1);
+	keyring_free(k);
+	write_file(w, "1 " KEY_A "\n", 0600);
+	assert_null(keyring_load_cache(w->path, &err));
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_non_null(strstr(err.text, "create --cache"));
+	write_file(w, "cache 1 " KEY_A "\n2 " KEY_B "\n", 0600);
+	assert_null(keyring_load_cache(w->path, &err));
+	assert_non_null(strstr(err.text, "line 2"));
+	write_file(w, "cache 1 " KEY_A "\ncache 2 " KEY_B "\n", 0600);
+	k = keyring_load_cache(w->path, &err);
+	assert_non_null(k);
+	assert_int_equal(keyring_version(k, 0), 2);
+	keyring_free(k);
+	unlink(w->path);
+	assert_null(keyring_load_cache(w->path, &err));
+	assert_non_null(strstr(err.text, "create --cache"));
+}
+
 static void
 test_create_says_why_it_cannot(void **state)
 {
@@ -247,7 +284,7 @@ test_each_use_and_each_key_has_its_own_macs(void **state)
 {
 	static const char *const uses[] = { "holdline/lookup",
 		"holdline/factor", "holdline/number", "holdline/holder",
-		"holdline/contact" };
+		"holdline/contact", "holdline/cache" };
 	struct keyring *k = ring(*state, "1 " KEY_A "\n2 " KEY_B "\n");
 	uint8_t macs[2 * SECRET_USE_COUNT][32], key[32] = { 0 }, derived[32];
 	uint8_t want[32];
@@ -386,6 +423,7 @@ main(void)
 		TEST(test_what_is_no_file_is_refused),
 		TEST(test_a_line_that_is_too_long_is_refused),
 		TEST(test_create_makes_a_private_file_and_never_overwrites),
+		TEST(test_a_cache_has_a_key_file_of_its_own),
 		TEST(test_create_says_why_it_cannot),
 		TEST(test_each_use_and_each_key_has_its_own_macs),
 		TEST(test_what_is_sealed_can_be_opened),
