@@ -66,6 +66,10 @@ struct store_options {
 	void *wall_ctx;
 	/* How long PostgreSQL may take to answer; 0 = 10 s. */
 	int64_t timeout_us;
+	/* Who is to be told of what is stored: bits 1 << enum
+	 * store_dispatch_kind, see dispatch.h.  0 = nobody, and nothing piles
+	 * up for them. */
+	unsigned int tell;
 };
 
 /*

@@ -154,7 +154,9 @@ cert_change(struct store_db *db, struct store_cert *cert,
 		    "certificate %s/%s was changed by somebody else at the "
 		    "same moment; find out who writes into this store",
 		    cert->issuer, cert->serial);
-	return outbox_add(db, cert, hold_id, err);
+	if (outbox_add(db, cert, hold_id, err) == -1)
+		return -1;
+	return dispatch_cert(db, cert, hold_id, err);
 }
 
 static int

@@ -20,6 +20,7 @@ db_open(const struct store_options *options, struct err *err)
 	assert(db->engine == engine);
 	db->wall_us = options->wall_us;
 	db->wall_ctx = options->wall_ctx;
+	db->tell = options->tell;
 	db->last_leaf = &db->leaves;
 	return db;
 }
@@ -39,6 +40,12 @@ db_now_us(struct store_db *db)
 {
 	return db->wall_us != NULL ? db->wall_us(db->wall_ctx)
 				   : clock_wall_us();
+}
+
+bool
+db_tells(const struct store_db *db, enum store_dispatch_kind kind)
+{
+	return (db->tell & 1U << kind) != 0;
 }
 
 int

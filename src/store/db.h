@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/dispatch.h"
 #include "store/store.h"
 
 struct db_query; /* opaque: a prepared statement, kept by the database */
@@ -53,6 +54,9 @@ int64_t db_now_us(struct store_db *db);
 /* The database's clock, which all nodes share however wrong theirs are: of
  * PostgreSQL's server; with a file, this machine's. */
 int db_clock(struct store_db *db, int64_t *now_us, struct err *err);
+
+/* Is this kind told of anything?  See store_options.tell. */
+bool db_tells(const struct store_db *db, enum store_dispatch_kind kind);
 
 /* Numbered schema version; 0 = empty. */
 int db_version(struct store_db *db, int64_t *version, struct err *err);

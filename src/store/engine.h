@@ -12,7 +12,7 @@
 
 #include "db.h"
 
-#define DB_QUERIES 128 /* more than there are literals; power of two */
+#define DB_QUERIES 256 /* more than there are literals; power of two */
 #define DB_VALUES_MAX 16
 
 enum db_type { DB_NULL, DB_INT, DB_TEXT, DB_BLOB };
@@ -76,6 +76,7 @@ struct store_db {
 	const struct db_engine *engine;
 	int64_t (*wall_us)(void *ctx); /* NULL = the machine's */
 	void *wall_ctx;
+	unsigned int tell;        /* of store_options */
 	bool writing;             /* of the transaction that is open */
 	bool again;               /* see db_again() */
 	unsigned int locks;       /* bits of enum db_lock that are held */

@@ -383,7 +383,8 @@ hold_run(struct store_db *db, struct store_req *req, struct err *err)
 	r->stored_us = now_us;
 	if (insert_hold(db, r, err) == -1 ||
 	    insert_case(db, r, municipality, err) == -1 ||
-	    take_certs(db, r, err) == -1)
+	    take_certs(db, r, err) == -1 ||
+	    dispatch_notice(db, r->hold_id, STORE_NEWS_HOLD, err) == -1)
 		return -1;
 	return write_leaf(db, r, err);
 }

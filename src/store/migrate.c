@@ -124,6 +124,39 @@ static const char *const migrations[] = {
 	"	until_us INTEGER NOT NULL," /* the database's clock */
 	"	ttl_us INTEGER NOT NULL"
 	") STRICT, WITHOUT ROWID;",
+	/* 4: what the certification authority, holders and municipalities are
+	 * told, and each attempt at it */
+	"CREATE TABLE dispatches ("
+	"	id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"	kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),"
+	"	what INTEGER NOT NULL CHECK (what BETWEEN 0 AND 4),"
+	"	cert INTEGER REFERENCES certificates (id)," /* NULL = notice */
+	"	hold INTEGER REFERENCES holds (id)," /* NULL = the registry */
+	"	generation INTEGER NOT NULL,"        /* 0 = notice */
+	"	key TEXT NOT NULL UNIQUE,"
+	"	state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 4),"
+	"	tries INTEGER NOT NULL,"
+	"	created_us INTEGER NOT NULL,"
+	"	due_us INTEGER,"            /* NULL = never again */
+	"	claim_us INTEGER NOT NULL," /* being told until then; 0 = not */
+	"	told_us INTEGER NOT NULL,"  /* 0 = not yet */
+	"	last TEXT NOT NULL"
+	") STRICT;"
+	"CREATE INDEX dispatches_due ON dispatches (kind, due_us)"
+	" WHERE due_us IS NOT NULL;"
+	"CREATE INDEX dispatches_open ON dispatches (kind, state, created_us)"
+	" WHERE state IN (0, 2, 3);"
+	"CREATE INDEX dispatches_cert ON dispatches (cert);"
+	"CREATE INDEX dispatches_hold ON dispatches (hold);"
+	"CREATE TABLE dispatch_attempts ("
+	"	dispatch INTEGER NOT NULL REFERENCES dispatches (id),"
+	"	nr INTEGER NOT NULL," /* 1, 2, ... of this row */
+	"	begun_us INTEGER NOT NULL,"
+	"	ended_us INTEGER NOT NULL," /* 0 = not yet */
+	"	state INTEGER NOT NULL,"
+	"	words TEXT NOT NULL,"
+	"	PRIMARY KEY (dispatch, nr)"
+	") STRICT, WITHOUT ROWID;",
 };
 
 #define NEWEST ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

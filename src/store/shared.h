@@ -8,6 +8,7 @@
 #define STORE_SHARED_H
 
 #include "db.h"
+#include "store/dispatch.h"
 
 #define AUDIT_TEXT_MAX 2400 /* a leaf's text, with the NUL */
 
@@ -28,13 +29,27 @@ int cert_load(struct store_db *db, int64_t holder,
     struct store_cert certs[STORE_CERTS_MAX], size_t *n, struct err *err);
 
 /*
- * Give a certificate a new status: generation + 1, and the outbox row.
- * Updates *cert.  hold_id = 0: the registry says so.  Never called for a
+ * Give a certificate a new status: generation + 1, the outbox row, and what
+ * the certification authority is to be told.  Updates *cert.  hold_id = 0: the registry says so.  Never called for a
  * revoked one.
  */
 int cert_change(struct store_db *db, struct store_cert *cert,
     enum store_status status, int64_t status_us, int64_t hold_id,
     struct err *err);
+
+/* The authority is to be told a certificate's new status; for
+ * cert_change().  Nothing is written when it is not told of any. */
+int dispatch_cert(struct store_db *db, const struct store_cert *cert,
+    int64_t hold_id, struct err *err);
+
+/*
+ * The holder is to be told what became of a hold, which has its case: HOLD
+ * when it was placed (the municipality hears of the case then), LIFT, REVOKE
+ * or PART when it was decided.  Once for each; nothing is written when nobody
+ * is told.
+ */
+int dispatch_notice(struct store_db *db, int64_t hold_id,
+    enum store_dispatch_what what, struct err *err);
 
 /*
  * Add a leaf to the audit chain.  It joins the chain only at the commit, as
