@@ -10,6 +10,7 @@
 #ifndef BASE_CONF_H
 #define BASE_CONF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,11 +18,18 @@
 struct err;
 
 #define CONF_LINES_MAX 32
+#define CONF_LIST_MAX 16
 
 /* A dialled number and the language spoken on it. */
 struct conf_line {
 	char dnis[24];
 	char lang[8];
+};
+
+/* A list of texts. */
+struct conf_list {
+	size_t n;
+	char *at[CONF_LIST_MAX];
 };
 
 struct conf {
@@ -50,6 +58,9 @@ struct conf {
 	unsigned int verify_queue; /* checks that may wait */
 
 	char *redis_address;      /* redis.address: "unix:/path", "ip:port" */
+	char *redis_read_address; /* "" = redis_address */
+	char *redis_user;         /* "" = the default user */
+	char *redis_password_file;
 	int64_t redis_timeout_us; /* for connecting and for a reply */
 	int64_t redis_retry_us;   /* first delay; doubles, at most 5 s */
 	char *redis_mac_key_file; /* signs the records; "" = none does */

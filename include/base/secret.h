@@ -91,6 +91,14 @@ void secret_seal(
 int secret_open(const struct keyring *k, uint32_t version,
     const uint8_t *sealed, size_t len, void *out);
 
+/*
+ * Read a file of one line, such as a password, without its line end.  Refuses
+ * one that others may read (mode & 077).  Returns 0, or -1 with *err, which
+ * names the file: ERR_IO, ERR_PARSE (empty, several lines, no room in out),
+ * ERR_REFUSED.  The caller cleanses `out`.
+ */
+int secret_read(const char *path, char *out, size_t size, struct err *err);
+
 /* Are two MACs equal?  In constant time. */
 bool secret_equal(
     const uint8_t a[SECRET_MAC_SIZE], const uint8_t b[SECRET_MAC_SIZE]);

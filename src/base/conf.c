@@ -125,7 +125,7 @@ conf_first(const cfg_t *cfg, const cfg_opt_t *opt, const struct conf_def *d)
 		    "is set already in line %d; leave one of them", *line);
 	if (*line == 0) {
 		*line = cfg->line;
-		if (d->type == CONF_LINES)
+		if (conf_table_is_list(d))
 			conf_table_drop(r->conf, d); /* the default list */
 	}
 	return 0;
@@ -154,7 +154,7 @@ conf_on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 static cfg_opt_t
 conf_opt(const struct conf_def *d)
 {
-	bool list = d->type == CONF_LINES;
+	bool list = conf_table_is_list(d);
 
 	return (cfg_opt_t){ .name = conf_table_leaf(d),
 		.type = CFGT_STR,
@@ -298,7 +298,7 @@ conf_parse(struct conf_reading *r, cfg_t *cfg, const char *text)
 		    "%s: ends within a comment; a */ is missing", r->path);
 	conf_reading = NULL;
 	for (i = 0; rc == 0 && i < conf_table_n; i++)
-		if (conf_table[i].type == CONF_LINES)
+		if (conf_table_is_list(&conf_table[i]))
 			conf_empty_list(r->conf, cfg, &conf_table[i]);
 	return rc;
 }

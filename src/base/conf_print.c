@@ -29,16 +29,16 @@ conf_print_value(FILE *out, const struct conf *c, const struct conf_def *d)
 	char buf[CONF_VALUE_SIZE];
 	size_t i;
 
-	if (d->type == CONF_COUNT) {
+	if (!conf_table_is_quoted(d)) {
 		fputs(conf_table_show(c, d, 0, buf), out);
-	} else if (d->type != CONF_LINES) {
+	} else if (!conf_table_is_list(d)) {
 		conf_print_quoted(out, conf_table_show(c, d, 0, buf));
 	} else {
-		for (i = 0; i < c->n_lines; i++) {
+		for (i = 0; i < conf_table_count(c, d); i++) {
 			fputs(i == 0 ? "{ " : ", ", out);
 			conf_print_quoted(out, conf_table_show(c, d, i, buf));
 		}
-		fputs(c->n_lines == 0 ? "{}" : " }", out);
+		fputs(i == 0 ? "{}" : " }", out);
 	}
 }
 
@@ -128,6 +128,8 @@ conf_print_scdoc(FILE *out)
 		fputs(")\n\t", out);
 		conf_print_scdoc_text(out, d->help);
 		fputs(" Default: ", out);
+		if (d->initial[0] == '\0')
+			fputs(conf_table_is_list(d) ? "none" : "empty", out);
 		for (s = d->initial; *s != '\0'; s++)
 			if (*s == ',')
 				fputs(", ", out);

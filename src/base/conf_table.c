@@ -87,6 +87,17 @@ const struct conf_def conf_table[] = {
 	{ "redis.address", CONF_SOCKET, AT(redis_address), 0, 0,
 	    "127.0.0.1:6379",
 	    "The Redis server that holds the revocation cache." },
+	{ "redis.read_address", CONF_SOCKET_OR_NONE, AT(redis_read_address), 0,
+	    0, "",
+	    "The replica that responders read; a status counts as visible "
+	    "when it was read back there. Empty: redis.address." },
+	{ "redis.user", CONF_TEXT, AT(redis_user), 0, 0, "",
+	    "The user of the server's ACL; empty: its default user." },
+	{ "redis.password_file", CONF_PATH_OR_NONE, AT(redis_password_file), 0,
+	    0, "",
+	    "A file that holds the user's password and that nobody else may "
+	    "read; it is read anew for each connection. Empty: no "
+	    "password." },
 	{ "redis.timeout", CONF_DURATION, AT(redis_timeout_us), 1 * S, 1 * MIN,
 	    "5s",
 	    "For connecting, and for a reply, before the link counts as "
@@ -311,6 +322,51 @@ conf_take_lang(struct conf *c, const struct conf_def *d, const char *value,
 	return conf_set_text(c, d, value, err);
 }
 
+static int
+conf_take_switch(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	bool *field = conf_field(c, d);
+
+	if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
+		return err_set(
+		    err, ERR_PARSE, "\"%s\" is neither on nor off", value);
+	*field = strcmp(value, "on") == 0;
+	return 0;
+}
+
+static int
+conf_take_socket_or_none(struct conf *c, const struct conf_def *d,
+    const char *value, struct err *err)
+{
+	return (value[0] == '\0' ? conf_set_text : conf_take_socket)(
+	    c, d, value, err);
+}
+
+/* One entry of a list of addresses. */
+static int
+conf_take_sockets(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	struct conf_list *list = conf_field(c, d);
+	struct conf_def entry = *d;
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (strcmp(list->at[i], value) == 0)
+			return err_set(err, ERR_CONFLICT,
+			    "%s is there twice; leave one", value);
+	if (list->n == CONF_LIST_MAX)
+		return err_set(err, ERR_RANGE,
+		    "more than %d addresses; leave some out", CONF_LIST_MAX);
+	entry.offset +=
+	    offsetof(struct conf_list, at[0]) + list->n * sizeof(list->at[0]);
+	if (conf_take_socket(c, &entry, value, err) == -1)
+		return -1;
+	list->n++;
+	return 0;
+}
+
 /* One entry of the list; it is added to those that are there. */
 static int
 conf_take_line(struct conf *c, const struct conf_def *d, const char *value,
@@ -355,7 +411,12 @@ static const struct conf_kind {
 	[CONF_ADDRESS] = { "IP:PORT", conf_take_address },
 	[CONF_SOCKET] = { "IP:PORT or unix:PATH", conf_take_socket },
 	[CONF_LANG] = { "language", conf_take_lang },
+	[CONF_SWITCH] = { "on or off", conf_take_switch },
+	[CONF_TEXT] = { "text", conf_set_text },
+	[CONF_SOCKET_OR_NONE] = { "IP:PORT, unix:PATH, or empty",
+	    conf_take_socket_or_none },
 	[CONF_LINES] = { "list of NUMBER=LANGUAGE", conf_take_line },
+	[CONF_SOCKETS] = { "list of IP:PORT or unix:PATH", conf_take_sockets },
 };
 _Static_assert(sizeof(conf_kinds) / sizeof(conf_kinds[0]) == CONF_TYPE_COUNT,
     "every conf_type needs a kind");
@@ -373,9 +434,10 @@ conf_table_take_initial(struct conf *c, const struct conf_def *d)
 	char text[CONF_VALUE_SIZE], *rest = text, *word;
 	struct err err = { .code = ERR_NONE };
 
-	if (d->type != CONF_LINES)
+	if (!conf_table_is_list(d))
 		(void)conf_table_take(c, d, d->initial, &err);
-	else if (str_copy(text, sizeof(text), d->initial) == 0)
+	else if (d->initial[0] != '\0' &&
+	    str_copy(text, sizeof(text), d->initial) == 0)
 		while (
 		    err.code == ERR_NONE && (word = strsep(&rest, ",")) != NULL)
 			(void)conf_table_take(c, d, word, &err);
@@ -384,12 +446,41 @@ conf_table_take_initial(struct conf *c, const struct conf_def *d)
 	return err.code == ERR_NONE ? 0 : -1;
 }
 
+bool
+conf_table_is_list(const struct conf_def *d)
+{
+	return d->type == CONF_LINES || d->type == CONF_SOCKETS;
+}
+
+bool
+conf_table_is_quoted(const struct conf_def *d)
+{
+	return d->type != CONF_COUNT && d->type != CONF_SWITCH;
+}
+
+size_t
+conf_table_count(const struct conf *c, const struct conf_def *d)
+{
+	const void *field = (const char *)c + d->offset;
+
+	return d->type == CONF_LINES ? c->n_lines
+				     : ((const struct conf_list *)field)->n;
+}
+
 void
 conf_table_drop(struct conf *c, const struct conf_def *d)
 {
+	struct conf_list *list;
+
 	if (d->type == CONF_LINES)
 		c->n_lines = 0;
-	else if (d->type != CONF_COUNT && d->type != CONF_DURATION)
+	else if (d->type == CONF_SOCKETS)
+		for (list = conf_field(c, d); list->n > 0; list->n--) {
+			free(list->at[list->n - 1]);
+			list->at[list->n - 1] = NULL;
+		}
+	else if (d->type != CONF_COUNT && d->type != CONF_DURATION &&
+	    d->type != CONF_SWITCH)
 		free(*(char **)conf_field(c, d));
 }
 
@@ -404,6 +495,10 @@ conf_table_show(const struct conf *c, const struct conf_def *d, size_t i,
 		    buf, CONF_VALUE_SIZE, "%u", *(const unsigned int *)field);
 	else if (d->type == CONF_DURATION)
 		conf_show_us(*(const int64_t *)field, buf);
+	else if (d->type == CONF_SWITCH)
+		return *(const bool *)field ? "on" : "off";
+	else if (d->type == CONF_SOCKETS)
+		return ((const struct conf_list *)field)->at[i];
 	else if (d->type == CONF_LINES)
 		snprintf(buf, CONF_VALUE_SIZE, "%s=%s", c->lines[i].dnis,
 		    c->lines[i].lang);

@@ -23,8 +23,12 @@ enum conf_type {
 	CONF_DURATION,
 	CONF_ADDRESS, /* IP:PORT */
 	CONF_SOCKET,  /* IP:PORT or unix:PATH */
+	CONF_SOCKET_OR_NONE,
 	CONF_LANG,
-	CONF_LINES, /* a list; the others are one value */
+	CONF_SWITCH, /* on or off */
+	CONF_TEXT,   /* may be empty */
+	CONF_LINES,  /* lists; all others are one value */
+	CONF_SOCKETS,
 	CONF_TYPE_COUNT
 };
 
@@ -52,7 +56,16 @@ int conf_table_take(struct conf *c, const struct conf_def *d, const char *value,
 /* Set a field to its default.  -1: out of memory. */
 int conf_table_take_initial(struct conf *c, const struct conf_def *d);
 
-/* Free what a field owns. */
+/* Is it a list? */
+bool conf_table_is_list(const struct conf_def *d);
+
+/* How many entries a list has. */
+size_t conf_table_count(const struct conf *c, const struct conf_def *d);
+
+/* Does its value stand in quotes? */
+bool conf_table_is_quoted(const struct conf_def *d);
+
+/* Free what a field owns; a list is empty then. */
 void conf_table_drop(struct conf *c, const struct conf_def *d);
 
 /* A field as text, entry i of a list; borrowed from `c` or written to buf. */

@@ -178,11 +178,11 @@ keyring_read(struct keyring *k, FILE *f, bool cache, struct err *err)
 }
 
 static int
-keyring_check_file(FILE *f, struct err *err)
+file_check(int fd, struct err *err)
 {
 	struct stat st;
 
-	if (fstat(fileno(f), &st) == -1)
+	if (fstat(fd, &st) == -1)
 		return err_set(err, ERR_IO, "%s", strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_REFUSED, "it is not a regular file");
@@ -210,7 +210,7 @@ ring_load(const char *path, bool cache, struct err *err)
 				    : "");
 		goto fail;
 	}
-	if (keyring_check_file(f, err) == -1)
+	if (file_check(fileno(f), err) == -1)
 		goto fail;
 	if ((k = calloc(1, sizeof(*k))) == NULL) {
 		err_set(err, ERR_NOMEM, "out of memory");
@@ -240,6 +240,45 @@ struct keyring *
 keyring_load_cache(const char *path, struct err *err)
 {
 	return ring_load(path, true, err);
+}
+
+/* The text of a file that is nobody else's business, up to its end. */
+static int
+secret_slurp(int fd, char *out, size_t size, struct err *err)
+{
+	size_t used = 0;
+	ssize_t n = 0;
+
+	while (used < size && (n = read(fd, out + used, size - used)) > 0)
+		used += (size_t)n;
+	out[used < size ? used : 0] = '\0';
+	if (used == size)
+		return err_set(err, ERR_PARSE,
+		    "it is longer than %zu characters", size - 1);
+	if (n == -1)
+		return err_set(err, ERR_IO, "%s", strerror(errno));
+	return 0;
+}
+
+int
+secret_read(const char *path, char *out, size_t size, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc;
+	size_t len;
+
+	out[0] = '\0';
+	if (fd == -1)
+		return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+	if ((rc = file_check(fd, err)) == 0)
+		rc = secret_slurp(fd, out, size, err);
+	close(fd);
+	len = strcspn(out, "\r\n");
+	if (rc == 0 && out[len + strspn(out + len, "\r\n")] != '\0')
+		rc = err_set(err, ERR_PARSE, "it has more than one line");
+	out[len] = '\0';
+	if (rc == 0 && len == 0)
+		rc = err_set(err, ERR_PARSE, "it is empty");
+	return rc == 0 ? 0 : err_add(err, "%s", path);
 }
 
 void

@@ -103,6 +103,9 @@ test_defaults_obey_their_own_limits(void **state)
 	assert_int_equal(c->verify_threads, 2);
 	assert_int_equal(c->verify_queue, 256);
 	assert_string_equal(c->redis_address, "127.0.0.1:6379");
+	assert_string_equal(c->redis_read_address, "");
+	assert_string_equal(c->redis_user, "");
+	assert_string_equal(c->redis_password_file, "");
 	assert_int_equal(c->redis_timeout_us, 5000000);
 	assert_int_equal(c->redis_retry_us, 100000);
 	assert_string_equal(c->redis_mac_key_file, "");
@@ -170,6 +173,10 @@ test_mistakes_are_explained(void **state)
 		{ "redis { address = \"unix:relative\" }\n", ERR_PARSE,
 		    ":1: redis.address: \"unix:relative\" is not an address "
 		    "such as 127.0.0.1:6379, [::1]:6379 or unix:/path" },
+		{ "redis { read_address = \"replica:6379\" }\n", ERR_PARSE,
+		    ":1: redis.read_address: \"replica:6379\" is not an "
+		    "address such as 127.0.0.1:6379, [::1]:6379 or "
+		    "unix:/path" },
 		{ "call { lines = { \"1=ja\", \"2=ja\", \"1=en\" } }\n",
 		    ERR_CONFLICT,
 		    ":1: call.lines: 1 is there twice; leave one" },
@@ -339,7 +346,8 @@ test_print_and_load_are_inverse(void **state)
 		"store = '/a \"b\" \\ ${HOME} #c'\ndrain = 0s\n"
 		"agi { slack = 90s max_calls = 1 }\n"
 		"call { lines = {} verdict_pad = 1ms lang = en }\n"
-		"verify { window = 90min }\n",
+		"verify { window = 90min }\n"
+		"redis { user = \"h\" read_address = 'unix:/a' }\n",
 		"call { lines = { \"1=ja\", \"2=en\" } first_digit = 1500ms }",
 	};
 	struct conf *c, *again;
@@ -355,6 +363,9 @@ test_print_and_load_are_inverse(void **state)
 		assert_string_equal(first, second);
 		assert_string_equal(c->store, again->store);
 		assert_string_equal(c->call_lang, again->call_lang);
+		assert_string_equal(c->redis_user, again->redis_user);
+		assert_string_equal(
+		    c->redis_read_address, again->redis_read_address);
 		assert_int_equal(c->drain_us, again->drain_us);
 		assert_int_equal(c->agi_slack_us, again->agi_slack_us);
 		assert_int_equal(c->call_pad_us, again->call_pad_us);

@@ -395,6 +395,48 @@ test_stretching_depends_on_mac_and_salt(void **state)
 }
 
 static void
+test_a_password_is_one_line(void **state)
+{
+	static const struct {
+		const char *text, *read; /* NULL = refused... */
+		const char *why;
+	} rows[] = {
+		{ "pass word", "pass word", NULL },
+		{ "secret\n", "secret", NULL },
+		{ "secret\r\n", "secret", NULL },
+		{ "123456789", "123456789", NULL },
+		{ "", NULL, "/key: it is empty" },
+		{ "\n", NULL, "/key: it is empty" },
+		{ "a\nb\n", NULL, "/key: it has more than one line" },
+		{ "1234567890", NULL, "/key: it is longer than 9 characters" },
+	};
+	struct world *w = *state;
+	char out[10];
+	struct err err;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		write_file(w, rows[i].text, 0600);
+		if (rows[i].read != NULL) {
+			assert_int_equal(
+			    secret_read(w->path, out, sizeof(out), &err), 0);
+			assert_string_equal(out, rows[i].read);
+			continue;
+		}
+		assert_int_equal(
+		    secret_read(w->path, out, sizeof(out), &err), -1);
+		assert_string_equal(err.text + strlen(w->dir), rows[i].why);
+	}
+	write_file(w, "secret", 0640);
+	assert_int_equal(secret_read(w->path, out, sizeof(out), &err), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_int_equal(secret_read("/dev/null", out, sizeof(out), &err), -1);
+	assert_string_equal(err.text, "/dev/null: it is not a regular file");
+	assert_int_equal(secret_read("/none", out, sizeof(out), &err), -1);
+	assert_string_equal(err.text, "/none: No such file or directory");
+}
+
+static void
 test_small_tools(void **state)
 {
 	uint8_t a[64], b[64], zero[64] = { 0 };
@@ -430,6 +472,7 @@ main(void)
 		TEST(test_what_was_altered_is_not_opened),
 		TEST(test_old_versions_open_what_they_sealed),
 		TEST(test_stretching_depends_on_mac_and_salt),
+		TEST(test_a_password_is_one_line),
 		TEST(test_small_tools),
 	};
 	return cmocka_run_group_tests_name("secret", tests, NULL, NULL);
