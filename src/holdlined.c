@@ -342,7 +342,6 @@ daemon_open_publish(struct daemon *d, struct err *err)
 		.ctx = d };
 	struct cache_options cache = { .base = d->base,
 		.timers = d->timers,
-		.address = d->conf->redis_address,
 		.timeout_s = (unsigned int)((d->conf->redis_timeout_us +
 						CLOCK_S_US - 1) /
 		    CLOCK_S_US),
@@ -351,6 +350,7 @@ daemon_open_publish(struct daemon *d, struct err *err)
 		.on_settled = daemon_settled,
 		.ctx = d };
 
+	redis_place_from_conf(d->conf, false, &cache.place);
 	if ((d->cache = cache_new(&cache, err)) == NULL)
 		return -1;
 	if ((d->publish = publish_new(&publish)) == NULL)

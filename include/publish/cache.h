@@ -2,8 +2,8 @@
 /*
  * cache.h -- the revocation cache in Redis: the publisher's link to it.
  *
- * Keeps one connection, loads the function library when the server does not
- * have it, and reconnects with a growing delay.  A record is
+ * Over a managed link (wire/redis_link.h); loads the function library when the
+ * server does not have it.  A record is
  *
  *	jpki:st:<issuer key hash>:<serial>  ->  hash v s r t e
  *
@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "publish/publish.h"
+#include "wire/redis_link.h"
 
 struct cache; /* opaque */
 struct err;
@@ -25,9 +26,9 @@ struct event_base;
 struct redisReply;
 
 struct cache_options {
-	struct event_base *base; /* borrowed */
-	struct timers *timers;   /* borrowed */
-	const char *address;     /* "unix:/path" or "ip:port"; copied */
+	struct event_base *base;  /* borrowed */
+	struct timers *timers;    /* borrowed */
+	struct redis_place place; /* copied */
 	unsigned int timeout_s;
 	int64_t retry_us; /* first delay; doubles up to 5 s */
 	void (*on_up)(void *ctx);

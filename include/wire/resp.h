@@ -27,6 +27,9 @@ struct resp_handler {
 	 * event loop, never from inside resp_send(), never after
 	 * resp_free(). */
 	void (*on_closed)(void *ctx, const char *why);
+	/* A reply is an error; the command's own callback follows.  May be
+	 * NULL. */
+	void (*on_error)(void *ctx, const char *text);
 };
 
 /*
@@ -42,6 +45,10 @@ struct resp *resp_connect(struct event_base *base,
  * inside a reply callback.  NULL is a no-op. */
 void resp_free(struct resp *r);
 
+/* End it as a failure would: NULL for each command in flight, then
+ * on_closed(why).  Not from inside a reply callback. */
+void resp_hang_up(struct resp *r, const char *why);
+
 /* Send one command.  Returns 0, and fn is called exactly once later unless
  * resp_free() comes first; or -1 when memory is out or it is closed. */
 int resp_send(struct resp *r, int argc, const char **argv,
@@ -49,5 +56,8 @@ int resp_send(struct resp *r, int argc, const char **argv,
 
 /* Commands whose reply has not come. */
 size_t resp_pending(const struct resp *r);
+
+/* Bytes of commands that the socket has not taken. */
+size_t resp_unsent(const struct resp *r);
 
 #endif

@@ -12,13 +12,10 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "base/str.h"
-#include "base/timer.h"
 #include "publish/cache.h"
-#include "wire/resp.h"
-#include "wire/stream.h"
 
 #define LIBRARY_VERSION 1
-#define RETRY_MAX_US (5 * CLOCK_S_US)
+#define NOT_SENT "a command could not be sent"
 
 /* Generations are compared as numbers: they stay below 2^53.  What is not one,
  * such as "inf", must not pass for a newer generation. */
@@ -58,33 +55,25 @@ const char cache_library[] =
     "  callback=function() return 1 end, flags={'no-writes'}}\n";
 
 enum state {
-	CACHE_DOWN,       /* for the retry timer */
-	CACHE_CONNECTING, /* for the connection */
-	CACHE_ASKING,     /* for the library's version */
-	CACHE_LOADING,    /* for FUNCTION LOAD */
-	CACHE_UP          /* for work */
+	CACHE_DOWN,    /* for the link */
+	CACHE_ASKING,  /* for the library's version */
+	CACHE_LOADING, /* for FUNCTION LOAD */
+	CACHE_UP       /* for work */
 };
 
 struct cache {
 	struct cache_options o;
-	char *address_text;
-	struct stream_addr address;
+	struct redis_link *link;
 	enum state state;
-	struct resp *resp;
-	struct timer retry;
-	int64_t wait_us;
-	bool said_down;    /* logged already */
 	bool library_gone; /* jpki_set was not there */
-	bool refused;      /* an error that is the server's, in this push */
-	bool said_refused; /* logged already; no push has worked since */
+	bool bad;          /* this push met an error that is the server's */
+	bool refused;      /* so did one before, and none has worked since */
 
 	const struct store_outbox_row *rows; /* borrowed; NULL = no push */
 	size_t n, asked, read;               /* rows; replies so far */
 	enum publish_outcome said[STORE_OUTBOX_PAGE];
 	enum publish_outcome outcomes[STORE_OUTBOX_PAGE];
 };
-
-static void cache_connect(void *ctx);
 
 void
 cache_key(const char *issuer, const char *serial, char *out)
@@ -103,57 +92,37 @@ status_letter(enum store_status status)
 	return letters[status];
 }
 
-/* ---- the connection */
+/* ---- the link */
 
 static void
-cache_go_down(struct cache *c, const char *why)
+on_down(void *ctx)
 {
-	const struct store_outbox_row *rows = c->rows;
+	const struct store_outbox_row *rows;
+	struct cache *c = ctx;
 
-	metric_add(METRIC_PUBLISH_LINK_LOST, 1);
-	if (!c->said_down)
-		log_error("publish", NULL,
-		    "event=cache-away address=%s why=\"%s\" hint=\"holds are "
-		    "accepted and published when it is back\"",
-		    c->address_text, why);
-	c->said_down = true;
-	resp_free(c->resp);
-	c->resp = NULL;
+	rows = c->rows;
 	c->state = CACHE_DOWN;
-	timer_start(c->o.timers, &c->retry, c->wait_us, cache_connect, c);
-	c->wait_us *= 2;
-	if (c->wait_us > RETRY_MAX_US)
-		c->wait_us = RETRY_MAX_US;
 	c->rows = NULL;
 	if (rows != NULL)
 		c->o.on_settled(c->o.ctx, NULL);
 }
 
+/* The server's answer is no; it is asked again later. */
 static void
-on_closed(void *ctx, const char *why)
+cache_refused(struct cache *c, const char *why, const char *hint)
 {
-	cache_go_down(ctx, why);
+	c->refused = true;
+	redis_link_refuse(c->link, why, hint);
 }
 
 static void
 cache_is_up(struct cache *c)
 {
 	c->state = CACHE_UP;
-	c->library_gone = c->refused = false;
-	if (!c->said_refused) {
-		c->wait_us = c->o.retry_us;
-		c->said_down = false;
-		log_info("publish", NULL, "event=cache-up address=%s",
-		    c->address_text);
-	}
+	c->library_gone = c->bad = false;
+	if (!c->refused)
+		redis_link_good(c->link);
 	c->o.on_up(c->o.ctx);
-}
-
-/* A retry timer tears the connection down from outside its callbacks. */
-static void
-cache_give_up(void *ctx)
-{
-	cache_go_down(ctx, "a command could not be sent or was refused");
 }
 
 static void
@@ -162,30 +131,13 @@ on_loaded(void *ctx, const struct redisReply *reply)
 	struct cache *c = ctx;
 
 	if (reply == NULL)
-		return; /* on_closed() follows */
-	if (reply->type != REDIS_REPLY_ERROR) {
+		return; /* on_down() follows */
+	if (reply->type == REDIS_REPLY_ERROR)
+		cache_refused(c, reply->str,
+		    "Redis 7 or newer is needed, and the right to FUNCTION "
+		    "LOAD");
+	else
 		cache_is_up(c);
-		return;
-	}
-	if (!c->said_refused)
-		log_error("publish", NULL,
-		    "event=library-refused error=\"%s\" hint=\"Redis 7 or newer is "
-		    "needed, and the right to FUNCTION LOAD\"",
-		    reply->str);
-	c->said_refused = c->said_down = true;
-	timer_start(c->o.timers, &c->retry, 0, cache_give_up, c);
-}
-
-static int
-cache_send(struct cache *c, int argc, const char **argv, resp_reply_fn *fn)
-{
-	size_t lens[12];
-	int i;
-
-	assert(argc <= 12);
-	for (i = 0; i < argc; i++)
-		lens[i] = strlen(argv[i]);
-	return resp_send(c->resp, argc, argv, lens, fn, c);
 }
 
 static void
@@ -195,8 +147,8 @@ cache_load(struct cache *c)
 		cache_library };
 
 	c->state = CACHE_LOADING;
-	if (cache_send(c, 4, load, on_loaded) == -1)
-		timer_start(c->o.timers, &c->retry, 0, cache_give_up, c);
+	if (redis_link_send(c->link, 4, load, NULL, on_loaded, c) == -1)
+		redis_link_refuse(c->link, NOT_SENT, "it is tried again");
 }
 
 static void
@@ -207,60 +159,49 @@ on_version(void *ctx, const struct redisReply *reply)
 	if (reply == NULL)
 		return;
 	if (reply->type == REDIS_REPLY_INTEGER &&
-	    reply->integer >= LIBRARY_VERSION) {
+	    reply->integer >= LIBRARY_VERSION)
 		cache_is_up(c);
-		return;
-	}
-	cache_load(c);
+	else
+		cache_load(c);
 }
 
 static void
-on_open(void *ctx)
+on_up(void *ctx, const struct redis_server *server)
 {
 	static const char *ask[] = { "FCALL", "jpki_version", "0" };
 	struct cache *c = ctx;
 
+	(void)server;
 	c->state = CACHE_ASKING;
-	if (cache_send(c, 3, ask, on_version) == -1)
-		timer_start(c->o.timers, &c->retry, 0, cache_give_up, c);
-}
-
-static const struct resp_handler handler = { on_open, on_closed };
-
-static void
-cache_connect(void *ctx)
-{
-	struct cache *c = ctx;
-	struct err err;
-
-	c->state = CACHE_CONNECTING;
-	c->resp = resp_connect(
-	    c->o.base, &c->address, c->o.timeout_s, &handler, c, &err);
-	if (c->resp == NULL)
-		cache_go_down(c, err.text);
+	if (redis_link_send(c->link, 3, ask, NULL, on_version, c) == -1)
+		redis_link_refuse(c->link, NOT_SENT, "it is tried again");
 }
 
 struct cache *
 cache_new(const struct cache_options *options, struct err *err)
 {
+	struct redis_link_options link = { .base = options->base,
+		.timers = options->timers,
+		.place = options->place,
+		.want = REDIS_MASTER,
+		.timeout_s = options->timeout_s,
+		.retry_us = options->retry_us,
+		.module = "publish",
+		.hint = "holds are accepted, and published when it is back",
+		.lost = METRIC_PUBLISH_LINK_LOST,
+		.on_up = on_up,
+		.on_down = on_down };
 	struct cache *c;
 
-	if ((c = calloc(1, sizeof(*c))) == NULL ||
-	    (c->address_text = strdup(options->address)) == NULL) {
+	if ((c = calloc(1, sizeof(*c))) == NULL) {
 		err_set(err, ERR_NOMEM, "out of memory");
-		goto fail;
+		return NULL;
 	}
 	c->o = *options;
-	c->wait_us = c->o.retry_us;
-	if (stream_addr_parse(c->address_text, &c->address, err) == -1) {
-		err_add(err, "redis.address");
-		goto fail;
-	}
-	timer_start(c->o.timers, &c->retry, 0, cache_connect, c);
-	return c;
-
-fail:
-	cache_free(c);
+	link.ctx = c;
+	if ((c->link = redis_link_new(&link, err)) != NULL)
+		return c;
+	free(c);
 	return NULL;
 }
 
@@ -269,10 +210,7 @@ cache_free(struct cache *c)
 {
 	if (c == NULL)
 		return;
-	if (c->o.timers != NULL)
-		timer_stop(c->o.timers, &c->retry);
-	resp_free(c->resp);
-	free(c->address_text);
+	redis_link_free(c->link);
 	free(c);
 }
 
@@ -347,18 +285,14 @@ cache_judge(const struct store_outbox_row *row, const struct redisReply *set,
 static void
 on_set_error(struct cache *c, const char *error)
 {
-	if (strstr(error, "Function not found") != NULL)
+	if (strstr(error, "Function not found") != NULL) {
 		c->library_gone = true; /* somebody flushed it */
-	else
-		c->refused = true;
-	if (c->refused && !c->said_refused) {
-		c->said_refused = c->said_down = true;
-		metric_add(METRIC_PUBLISH_ODD_REPLY, 1);
-		log_error("publish", NULL,
-		    "event=cache-refuses error=\"%s\" hint=\"see to Redis; "
-		    "holds are accepted and published when it takes them\"",
-		    error);
+		return;
 	}
+	if (!c->refused)
+		metric_add(METRIC_PUBLISH_ODD_REPLY, 1);
+	c->bad = true;
+	cache_refused(c, error, "see to Redis");
 }
 
 static void
@@ -384,15 +318,6 @@ cache_load_again(struct cache *c)
 	cache_load(c);
 }
 
-/* A push has worked, after refusals. */
-static void
-cache_takes_again(struct cache *c)
-{
-	c->said_refused = c->said_down = false;
-	c->wait_us = c->o.retry_us;
-	log_info("publish", NULL, "event=cache-up address=%s", c->address_text);
-}
-
 static void
 on_seen(void *ctx, const struct redisReply *reply)
 {
@@ -404,15 +329,15 @@ on_seen(void *ctx, const struct redisReply *reply)
 	c->outcomes[i] = judge_seen(&c->rows[i], c->said[i], reply);
 	if (++c->read < c->n)
 		return;
-	if (c->refused) { /* told when the link is down */
-		timer_start(c->o.timers, &c->retry, 0, cache_give_up, c);
-		return;
-	}
+	if (c->bad)
+		return; /* on_down() follows */
 	c->rows = NULL;
 	if (c->library_gone)
 		cache_load_again(c);
-	else if (c->said_refused)
-		cache_takes_again(c);
+	else if (c->refused) { /* it takes pushes again */
+		c->refused = false;
+		redis_link_good(c->link);
+	}
 	c->o.on_settled(c->o.ctx, c->state == CACHE_UP ? c->outcomes : NULL);
 }
 
@@ -428,7 +353,7 @@ send_set(struct cache *c, const struct store_outbox_row *row)
 	snprintf(r, sizeof(r), "%d", row->reason);
 	snprintf(t, sizeof(t), "%" PRId64, row->status_us / CLOCK_S_US);
 	snprintf(e, sizeof(e), "%" PRId64, row->seq);
-	return cache_send(c, 9, argv, on_set);
+	return redis_link_send(c->link, 9, argv, NULL, on_set, c);
 }
 
 static int
@@ -438,7 +363,7 @@ send_seen(struct cache *c, const struct store_outbox_row *row)
 	const char *argv[] = { "HMGET", key, "v", "s", "r", "t" };
 
 	cache_key(row->issuer, row->serial, key);
-	return cache_send(c, 6, argv, on_seen);
+	return redis_link_send(c->link, 6, argv, NULL, on_seen, c);
 }
 
 int
@@ -459,6 +384,6 @@ cache_push(void *ctx, const struct store_outbox_row *rows, size_t n)
 	for (i = 0; i < n && rc == 0; i++)
 		rc = send_seen(c, &rows[i]);
 	if (rc == -1) /* half a push: start over on a new connection */
-		timer_start(c->o.timers, &c->retry, 0, cache_give_up, c);
+		redis_link_refuse(c->link, NOT_SENT, "it is tried again");
 	return 0;
 }

@@ -90,6 +90,8 @@ resp_deliver(struct resp *r, const struct redisReply *reply)
 		r->last = &r->first;
 	r->pending--;
 	resp_watch(r);
+	if (reply->type == REDIS_REPLY_ERROR && r->handler->on_error != NULL)
+		r->handler->on_error(r->ctx, reply->str);
 	w->fn(w->ctx, reply);
 	free(w);
 }
@@ -199,6 +201,12 @@ resp_free(struct resp *r)
 	free(r);
 }
 
+void
+resp_hang_up(struct resp *r, const char *why)
+{
+	resp_close(r, why);
+}
+
 int
 resp_send(struct resp *r, int argc, const char **argv, const size_t *argvlen,
     resp_reply_fn *fn, void *ctx)
@@ -236,4 +244,10 @@ size_t
 resp_pending(const struct resp *r)
 {
 	return r->pending;
+}
+
+size_t
+resp_unsent(const struct resp *r)
+{
+	return evbuffer_get_length(bufferevent_get_output(r->bev));
 }

@@ -108,7 +108,7 @@ open_cache(struct world *w)
 {
 	struct cache_options o = { .base = w->base,
 		.timers = w->timers,
-		.address = w->server.address,
+		.place = { w->server.address, "", "" },
 		.timeout_s = 1,
 		.retry_us = RETRY_US,
 		.on_up = on_up,

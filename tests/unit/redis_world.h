@@ -132,6 +132,12 @@ server_ask(struct server *s, char out[400], const char *fmt, ...)
 
 /* ---- a server that does as it is told */
 
+/* What a server says that is fit to hold the revocation cache. */
+#define FAKE_ROLE "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
+#define FAKE_INFO \
+	"$58\r\nrun_id:a1\r\nmaxmemory_policy:noeviction\r\n" \
+	"master_replid:b1\r\n\r\n"
+
 struct fake {
 	struct evconnlistener *listener;
 	struct bufferevent *peer; /* the last one that came */

@@ -46,7 +46,8 @@ on_closed(void *ctx, const char *why)
 	assert_int_equal(resp_pending(w->resp), 0);
 }
 
-static const struct resp_handler handler = { on_open, on_closed };
+static const struct resp_handler handler = { .on_open = on_open,
+	.on_closed = on_closed };
 
 static inline void
 idle_open(void *ctx)
@@ -61,7 +62,8 @@ idle_closed(void *ctx, const char *why)
 	((struct world *)ctx)->idle_closed = true;
 }
 
-static const struct resp_handler idle_handler = { idle_open, idle_closed };
+static const struct resp_handler idle_handler = { .on_open = idle_open,
+	.on_closed = idle_closed };
 
 static inline void
 on_reply(void *ctx, const struct redisReply *reply)

@@ -22,7 +22,11 @@ answer(void *ctx, struct fake *f, const redisReply *command)
 	struct world *w = ctx;
 	const char *words = w->seen;
 
-	if (is(command, 1, "jpki_version"))
+	if (is(command, 0, "ROLE"))
+		words = FAKE_ROLE;
+	else if (is(command, 0, "INFO"))
+		words = FAKE_INFO;
+	else if (is(command, 1, "jpki_version"))
 		words = w->version;
 	else if (is(command, 0, "FUNCTION")) {
 		w->loads++;
@@ -365,7 +369,7 @@ test_an_address_that_is_none_is_refused(void **state)
 	struct world *w = *state;
 	struct cache_options o = { .base = w->base,
 		.timers = w->timers,
-		.address = "redis.example:6379",
+		.place = { "redis.example:6379", "", "" },
 		.timeout_s = 1,
 		.retry_us = RETRY_US };
 	struct err err;

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/conf.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/timer.h"
+#include "wire/redis_greet.h"
+#include "wire/redis_link.h"
+#include "wire/stream.h"
+
+#define RETRY_MAX_US (5 * CLOCK_S_US)
+#define WORDS_MAX 16
+
+enum state {
+	LINK_DOWN,       /* for the retry timer */
+	LINK_CONNECTING, /* for the connection */
+	LINK_GREETING,   /* for the server's verdict */
+	LINK_UP,         /* for the user */
+	LINK_DROPPING    /* for the timer that ends the connection */
+};
+
+struct redis_link {
+	struct redis_link_options o;
+	char *texts[3]; /* copies of the place's */
+	struct stream_addr address;
+	enum state state;
+	struct resp *resp;
+	struct redis_greet greet;
+	struct timer retry;
+	int64_t wait_us;
+	bool user_up;    /* on_up() was called, on_down() not yet */
+	bool said_up;    /* logged, and not down since */
+	char said[400];  /* the last reason that was logged */
+	char run_id[41]; /* of the server that was called good, and its */
+	char replid[41]; /* history */
+};
+
+static void link_connect(void *ctx);
+
+void
+redis_place_from_conf(
+    const struct conf *conf, bool reading, struct redis_place *place)
+{
+	*place = (struct redis_place){ .address = conf->redis_address,
+		.user = conf->redis_user,
+		.password_file = conf->redis_password_file };
+	if (reading && conf->redis_read_address[0] != '\0')
+		place->address = conf->redis_read_address;
+}
+
+/* ---- down */
+
+/* Say why there is no link, once for each reason. */
+static void
+link_say(
+    struct redis_link *l, const char *event, const char *why, const char *hint)
+{
+	char text[sizeof(l->said)];
+
+	snprintf(text, sizeof(text), "%s %s", event, why);
+	if (!l->said_up && strcmp(text, l->said) == 0)
+		return;
+	l->said_up = false;
+	str_copy(l->said, sizeof(l->said), text);
+	log_error(l->o.module, NULL,
+	    "event=%s address=%s why=\"%s\" hint=\"%s; %s\"", event,
+	    l->o.place.address, why, hint, l->o.hint);
+}
+
+/* The connection is gone, or none could be made. */
+static void
+link_down(struct redis_link *l)
+{
+	bool user_up = l->user_up;
+
+	metric_add(l->o.lost, 1);
+	resp_free(l->resp);
+	l->resp = NULL;
+	l->state = LINK_DOWN;
+	l->user_up = false;
+	timer_start(l->o.timers, &l->retry, l->wait_us, link_connect, l);
+	l->wait_us *= 2;
+	if (l->wait_us > RETRY_MAX_US)
+		l->wait_us = RETRY_MAX_US;
+	if (user_up)
+		l->o.on_down(l->o.ctx);
+}
+
+static void
+on_closed(void *ctx, const char *why)
+{
+	struct redis_link *l = ctx;
+
+	if (l->state != LINK_DROPPING)
+		link_say(l, "cache-away", why, "bring Redis back");
+	timer_stop(l->o.timers, &l->retry);
+	link_down(l);
+}
+
+/* A timer ends the connection from outside its callbacks. */
+static void
+link_dropped(void *ctx)
+{
+	struct redis_link *l = ctx;
+
+	resp_hang_up(l->resp, "dropped");
+}
+
+void
+redis_link_refuse(struct redis_link *l, const char *why, const char *hint)
+{
+	if (l->state == LINK_DOWN || l->state == LINK_DROPPING)
+		return;
+	if (hint != NULL)
+		link_say(l, "cache-refuses", why, hint);
+	l->state = LINK_DROPPING;
+	timer_start(l->o.timers, &l->retry, 0, link_dropped, l);
+}
+
+/* ---- up */
+
+/* What no user has to look for: this server is not the one any more. */
+static void
+on_error(void *ctx, const char *text)
+{
+	struct redis_link *l = ctx;
+
+	if (l->state == LINK_UP &&
+	    (strncmp(text, "READONLY", 8) == 0 ||
+		strncmp(text, "UNBLOCKED", 9) == 0 ||
+		strncmp(text, "NOAUTH", 6) == 0))
+		redis_link_refuse(l, text, redis_greet_hint(text));
+}
+
+static void
+on_greeted(void *ctx, const char *why, const char *hint)
+{
+	struct redis_link *l = ctx;
+	struct redis_server *server = &l->greet.server;
+
+	if (why != NULL) {
+		redis_link_refuse(l, why, hint);
+		return;
+	}
+	l->state = LINK_UP;
+	str_copy(server->address, sizeof(server->address), l->o.place.address);
+	server->same = l->run_id[0] != '\0' &&
+	    strcmp(l->run_id, server->run_id) == 0 &&
+	    strcmp(l->replid, server->replid) == 0;
+	l->user_up = true;
+	l->o.on_up(l->o.ctx, server);
+}
+
+static void
+on_open(void *ctx)
+{
+	struct redis_link *l = ctx;
+	struct err err;
+
+	l->state = LINK_GREETING;
+	l->greet = (struct redis_greet){
+		.want = l->o.want, .done = on_greeted, .ctx = l
+	};
+	if (redis_greet(&l->greet, l->resp, &l->o.place, &err) == -1)
+		redis_link_refuse(l, err.text, "see to it");
+}
+
+static const struct resp_handler handler = { on_open, on_closed, on_error };
+
+static void
+link_connect(void *ctx)
+{
+	struct redis_link *l = ctx;
+	struct err err;
+
+	l->state = LINK_CONNECTING;
+	l->resp = resp_connect(
+	    l->o.base, &l->address, l->o.timeout_s, &handler, l, &err);
+	if (l->resp == NULL) {
+		link_say(l, "cache-away", err.text, "bring Redis back");
+		link_down(l);
+	}
+}
+
+void
+redis_link_good(struct redis_link *l)
+{
+	if (l->state != LINK_UP)
+		return;
+	l->wait_us = l->o.retry_us;
+	str_copy(l->run_id, sizeof(l->run_id), l->greet.server.run_id);
+	str_copy(l->replid, sizeof(l->replid), l->greet.server.replid);
+	if (!l->said_up)
+		log_info(l->o.module, NULL, "event=cache-up address=%s",
+		    l->o.place.address);
+	l->said_up = true;
+}
+
+/* ---- commands */
+
+size_t
+redis_link_room(const struct redis_link *l)
+{
+	size_t pending;
+
+	if (l->state != LINK_UP || resp_unsent(l->resp) > REDIS_LINK_UNSENT_MAX)
+		return 0;
+	pending = resp_pending(l->resp);
+	return pending < REDIS_LINK_PENDING_MAX
+	    ? REDIS_LINK_PENDING_MAX - pending
+	    : 0;
+}
+
+int
+redis_link_send(struct redis_link *l, int argc, const char **argv,
+    const size_t *lens, resp_reply_fn *fn, void *ctx)
+{
+	size_t own[WORDS_MAX];
+	int i;
+
+	if (redis_link_room(l) == 0)
+		return -1;
+	if (lens == NULL) {
+		assert(argc <= WORDS_MAX);
+		for (i = 0; i < argc; i++)
+			own[i] = strlen(argv[i]);
+		lens = own;
+	}
+	return resp_send(l->resp, argc, argv, lens, fn, ctx);
+}
+
+/* ---- beginning and end */
+
+static int
+link_copy_place(struct redis_link *l, struct err *err)
+{
+	struct redis_place *p = &l->o.place;
+	const char **texts[] = { &p->address, &p->user, &p->password_file };
+	size_t i;
+
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		if ((l->texts[i] = strdup(*texts[i])) == NULL)
+			return err_set(err, ERR_NOMEM, "out of memory");
+		*texts[i] = l->texts[i];
+	}
+	return 0;
+}
+
+struct redis_link *
+redis_link_new(const struct redis_link_options *options, struct err *err)
+{
+	struct redis_link *l;
+
+	if ((l = calloc(1, sizeof(*l))) == NULL) {
+		err_set(err, ERR_NOMEM, "out of memory");
+		return NULL;
+	}
+	l->o = *options;
+	l->wait_us = l->o.retry_us;
+	if (link_copy_place(l, err) == -1)
+		goto fail;
+	if (l->o.place.user[0] != '\0' && l->o.place.password_file[0] == '\0') {
+		err_set(err, ERR_PARSE,
+		    "redis.user: needs redis.password_file with its password");
+		goto fail;
+	}
+	if (stream_addr_parse(l->o.place.address, &l->address, err) == -1) {
+		err_add(err, "redis.address");
+		goto fail;
+	}
+	timer_start(l->o.timers, &l->retry, 0, link_connect, l);
+	return l;
+
+fail:
+	redis_link_free(l);
+	return NULL;
+}
+
+void
+redis_link_free(struct redis_link *l)
+{
+	size_t i;
+
+	if (l == NULL)
+		return;
+	timer_stop(l->o.timers, &l->retry);
+	resp_free(l->resp);
+	for (i = 0; i < sizeof(l->texts) / sizeof(l->texts[0]); i++)
+		free(l->texts[i]);
+	free(l);
+}
