@@ -300,7 +300,7 @@ daemon_open_back(struct daemon *d, struct err *err)
 		.queue_max = conf->verify_queue,
 		.run = verify_work };
 	struct store_options store = { .path = conf->store,
-		.threads = 1,
+		.threads = conf->store_connections,
 		.queue_max = STORE_QUEUE_MAX,
 		.wall_us = daemon_wall };
 	struct verify_policy policy = { .number_attempts =

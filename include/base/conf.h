@@ -33,7 +33,8 @@ struct conf_list {
 };
 
 struct conf {
-	char *store;    /* store: SQLite file or PostgreSQL URL */
+	char *store; /* store: SQLite file or PostgreSQL URL */
+	unsigned int store_connections;
 	char *key_file; /* key_file */
 	char *log_level;
 	int64_t drain_us; /* drain: calls may go on so long after SIGTERM */

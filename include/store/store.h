@@ -2,10 +2,14 @@
 /*
  * store.h -- what must survive: opening it, and handing it requests.
  *
- * The store is the truth.  One store thread owns the database.  It takes every
- * request that is waiting, runs them in one transaction (a savepoint each),
- * commits once with a sync to disk, and hands the results back to the loop:
- * when a request's done() runs, what it wrote is durable.
+ * The store is the truth.  Store threads own the database, a connection each.
+ * A thread takes every request that waits for it, runs them in one transaction
+ * (each can be undone alone), commits once with a sync to disk, and hands the
+ * results back to the loop: when a request's done() runs, what it wrote is
+ * durable, and every request submitted from then on sees it.
+ *
+ * Requests about one thing (a holder, a call) keep the order in which they
+ * were submitted; others run beside them.
  *
  * Requests are intents, one struct each in the other headers of this room
  * (store_hold, store_lookup, ...), never SQL.  Use: zero the struct, fill its
@@ -39,15 +43,16 @@
 #define STORE_ISSUER_HEX 40     /* SHA-1 of the issuer's key, hexadecimal */
 #define STORE_CERTS_MAX 16      /* certificates of one holder we look at */
 
-struct store;    /* opaque: queue, thread, database */
-struct store_db; /* opaque: the database as the store thread sees it */
+struct store;    /* opaque: queues, threads, database */
+struct store_db; /* opaque: a connection, as its store thread sees it */
 
 /* The common head of every intent. */
 struct store_req {
 	struct work_item item; /* first; internal */
 	int (*run)(struct store_db *db, struct store_req *req,
-	    struct err *err); /* internal: runs in the savepoint */
-	bool writes;          /* internal */
+	    struct err *err); /* internal: runs in the transaction */
+	unsigned int mode;    /* internal: enum db_mode */
+	uint64_t order;       /* internal: 0 = none */
 	void (*done)(struct store_req *req); /* loop thread */
 	void *ctx;                           /* for done(); borrowed */
 	struct err err;                      /* out: ERR_NONE when it worked */
@@ -57,11 +62,13 @@ struct store_options {
 	/* Of the SQLite file, made when missing; or where PostgreSQL is:
 	 * "postgresql://...", "postgres://..." or "host=... dbname=...". */
 	const char *path;
-	unsigned int threads; /* 1; 0 = run inside store_dispatch() (tests,
-				 commands, virtual time) */
-	size_t queue_max;     /* requests that may wait; 0 = no limit */
+	/* How many, with a connection each; with SQLite the first writes and
+	 * the others only look things up.  0 = one connection, used inside
+	 * store_dispatch() (tests, commands, virtual time). */
+	unsigned int threads;
+	size_t queue_max; /* requests that may wait in all; 0 = no limit */
 	/* The wall clock that stamps "stored" times, in microseconds since
-	 * 1970; called on the store thread.  NULL = the machine's. */
+	 * 1970; called on the store threads.  NULL = the machine's. */
 	int64_t (*wall_us)(void *ctx);
 	void *wall_ctx;
 	/* How long PostgreSQL may take to answer; 0 = 10 s. */
@@ -73,7 +80,7 @@ struct store_options {
 };
 
 /*
- * Open (and create or migrate) the database, and start its thread.  Asserts
+ * Open (and create or migrate) the database, and start its threads.  Asserts
  * WAL mode and synchronous=FULL, or what PostgreSQL calls so, refuses a
  * database that belongs to another application or to a newer schema.  Owned
  * (store_close); NULL with *err, one sentence that says what to do and has no

@@ -25,6 +25,11 @@ const struct conf_def conf_table[] = {
 	    "made when missing, or a PostgreSQL server as "
 	    "postgresql://ROLE@HOST/DATABASE (keep the password in a file: "
 	    "passfile=)." },
+	{ "store_connections", CONF_COUNT, AT(store_connections), 1, 64, "4",
+	    "Connections to the database, each with a thread of its own. With "
+	    "SQLite one of them writes and the others look callers up; with "
+	    "PostgreSQL all do both, so the server needs as many for each "
+	    "node, and a few for commands." },
 	{ "key_file", CONF_PATH, AT(key_file), 0, 0, "/etc/holdline/keys",
 	    "The keys that protect what the store holds; make it with "
 	    "`holdline key create` and back it up apart from the store." },

@@ -198,5 +198,5 @@ verify_run(struct store_db *db, struct store_req *req, struct err *err)
 void
 store_audit_verify(struct store *s, struct store_audit_verify *r)
 {
-	store_submit(s, &r->req, verify_run, false);
+	store_submit(s, &r->req, verify_run, DB_READ);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store/call.h"
+#include <string.h>
+
 #include "db.h"
+#include "store/call.h"
 
 /* begun_us is NULL when only the end of the call had reached us so far. */
 static int
@@ -35,7 +37,9 @@ open_run(struct store_db *db, struct store_req *req, struct err *err)
 void
 store_call_open(struct store *s, struct store_call_open *r)
 {
-	store_submit(s, &r->req, open_run, true);
+	/* DB_WRITE: an upsert locks its row; begin and end keep their order */
+	store_submit_in_order(s, &r->req, open_run, DB_WRITE,
+	    store_order("call", r->call_id, strlen(r->call_id)));
 }
 
 /* The last end counts: a call that was lost may go on at another server. */
@@ -58,5 +62,6 @@ close_run(struct store_db *db, struct store_req *req, struct err *err)
 void
 store_call_close(struct store *s, struct store_call_close *r)
 {
-	store_submit(s, &r->req, close_run, true);
+	store_submit_in_order(s, &r->req, close_run, DB_WRITE,
+	    store_order("call", r->call_id, strlen(r->call_id)));
 }

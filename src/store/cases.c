@@ -62,7 +62,7 @@ list_run(struct store_db *db, struct store_req *req, struct err *err)
 void
 store_case_list(struct store *s, struct store_case_list *r)
 {
-	store_submit(s, &r->req, list_run, false);
+	store_submit(s, &r->req, list_run, DB_READ);
 }
 
 static int
@@ -110,5 +110,5 @@ show_run(struct store_db *db, struct store_req *req, struct err *err)
 void
 store_case_show(struct store *s, struct store_case_show *r)
 {
-	store_submit(s, &r->req, show_run, false);
+	store_submit(s, &r->req, show_run, DB_READ);
 }

@@ -170,7 +170,7 @@ list_run(struct store_db *db, struct store_req *req, struct err *err)
 void
 store_cert_list(struct store *s, struct store_cert_list *r)
 {
-	store_submit(s, &r->req, list_run, false);
+	store_submit(s, &r->req, list_run, DB_READ);
 }
 
 static int
@@ -196,5 +196,5 @@ find_run(struct store_db *db, struct store_req *req, struct err *err)
 void
 store_cert_find(struct store *s, struct store_cert_find *r)
 {
-	store_submit(s, &r->req, find_run, false);
+	store_submit(s, &r->req, find_run, DB_READ);
 }

@@ -35,6 +35,12 @@ db_close(struct store_db *db)
 	db->engine->close(db);
 }
 
+bool
+db_one_writer(const struct store_db *db)
+{
+	return db->engine->one_writer;
+}
+
 int64_t
 db_now_us(struct store_db *db)
 {

@@ -6,7 +6,8 @@
  * statements, parameters, columns.  SQL stands in the intents, once for every
  * engine, as literals with $1, $2, ... in order of first use; what engines say
  * differently is in engine.h.  Inside a room's run() a transaction is always
- * open.  Store thread only, apart from db_open() and db_close().
+ * open.  A struct store_db is one connection, and belongs to one store thread;
+ * only db_open() and db_close() may be called elsewhere.
  */
 #ifndef STORE_DB_H
 #define STORE_DB_H
@@ -20,12 +21,49 @@
 
 struct db_query; /* opaque: a prepared statement, kept by the database */
 
+/*
+ * How much of what run() sees must stay true until the commit: stated by each
+ * intent where it is submitted, with its reason when it is not DB_WRITE's.
+ * Intents that share a transaction get the strictest of theirs.
+ */
+enum db_mode {
+	/* run() only reads, and all it reads is of one instant (PostgreSQL:
+	 * REPEATABLE READ, READ ONLY) */
+	DB_READ,
+	/* run() writes; what it rests on it locks first and reads then, see
+	 * DB_FOR_UPDATE and db_lock(); the rest may change under it
+	 * (PostgreSQL: READ COMMITTED, which lets nodes write beside each
+	 * other and needs no repeating) */
+	DB_WRITE,
+	/* nobody else writes meanwhile: for what rests on rows that are not
+	 * there, which cannot be locked (stricter than SERIALIZABLE, and it
+	 * never has to be repeated) */
+	DB_ALONE,
+};
+
 /* ---- submitting (store.c) */
 
-/* Queue `req` for run().  `writes` = false promises that run() only reads. */
+/* Queue `req` for run(), on any connection. */
 void store_submit(struct store *s, struct store_req *req,
     int (*run)(struct store_db *db, struct store_req *req, struct err *err),
-    bool writes);
+    enum db_mode mode);
+
+/*
+ * The same, and in order: requests with one number run in the order in which
+ * they were submitted, each seeing what those before it wrote; the others run
+ * beside them.  Without an order a read need not see what was submitted before
+ * it and is not done().
+ */
+void store_submit_in_order(struct store *s, struct store_req *req,
+    int (*run)(struct store_db *db, struct store_req *req, struct err *err),
+    enum db_mode mode, uint64_t order);
+
+/*
+ * The number of a thing whose intents keep their order, such as "holder" with
+ * the holder's id; never 0.  Two names of one thing are two numbers: intents
+ * that know a holder by different names meet at the lock on the holder's row.
+ */
+uint64_t store_order(const char *what, const void *bytes, size_t len);
 
 /* ---- the schema (migrate.c) */
 
@@ -44,6 +82,9 @@ int64_t migrate_newest(void);
  * and assert how it is set up; the schema is not looked at.  Owned (db_close);
  * NULL with *err. */
 struct store_db *db_open(const struct store_options *options, struct err *err);
+
+/* Does the engine let only one write at a time, and others read meanwhile? */
+bool db_one_writer(const struct store_db *db);
 
 /* Close; a transaction still open is undone.  NULL is a no-op. */
 void db_close(struct store_db *db);
@@ -67,12 +108,6 @@ int db_upgrade(
     struct store_db *db, const char *sql, int64_t version, struct err *err);
 
 /* ---- transactions (db.c) */
-
-enum db_mode {
-	DB_READ,  /* everything read is of one instant */
-	DB_WRITE, /* see DB_FOR_UPDATE for what stays true until the commit */
-	DB_ALONE, /* nobody else writes meanwhile */
-};
 
 int db_begin(struct store_db *db, enum db_mode mode, struct err *err);
 

@@ -39,6 +39,7 @@ struct db_query {
 };
 
 struct db_engine {
+	bool one_writer; /* see db_one_writer() */
 	/* A struct that begins with a struct store_db, zeroed but for what
 	 * open() fills; NULL = *err. */
 	struct store_db *(*open)(

@@ -393,7 +393,9 @@ void
 store_hold(struct store *s, struct store_hold *r)
 {
 	assert(r->call_id[0] != '\0' && r->decide != NULL);
-	store_submit(s, &r->req, hold_run, true);
+	/* DB_WRITE: everything rests on the holder's row, which is locked */
+	store_submit_in_order(s, &r->req, hold_run, DB_WRITE,
+	    store_order("holder", &r->holder, sizeof(r->holder)));
 }
 
 static int
@@ -417,5 +419,5 @@ seen_run(struct store_db *db, struct store_req *req, struct err *err)
 void
 store_hold_seen(struct store *s, struct store_hold_seen *r)
 {
-	store_submit(s, &r->req, seen_run, false);
+	store_submit(s, &r->req, seen_run, DB_READ);
 }

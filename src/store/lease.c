@@ -107,5 +107,8 @@ store_lease(struct store *s, struct store_lease *r)
 {
 	assert(r->name[0] != '\0' && r->node[0] != '\0');
 	assert(r->ttl_us > 0 || r->release);
-	store_submit(s, &r->req, lease_run, true);
+	/* DB_WRITE: the row is made before it is locked, and locked before it
+	 * is read */
+	store_submit_in_order(s, &r->req, lease_run, DB_WRITE,
+	    store_order("lease", r->name, strlen(r->name)));
 }

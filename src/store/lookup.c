@@ -5,6 +5,8 @@
 #include "db.h"
 #include "store/lookup.h"
 
+#define ATTEMPTS store_order("attempts", NULL, 0)
+
 /* ---- attempts */
 
 /*
@@ -143,7 +145,9 @@ lookup_run(struct store_db *db, struct store_req *req, struct err *err)
 void
 store_lookup(struct store *s, struct store_lookup *r)
 {
-	store_submit(s, &r->req, lookup_run, true);
+	/* DB_WRITE: attempts are counted under a lock of their own, so they
+	 * all go one way and keep no other connection waiting */
+	store_submit_in_order(s, &r->req, lookup_run, DB_WRITE, ATTEMPTS);
 }
 
 /* ---- refund */
@@ -180,5 +184,5 @@ refund_run(struct store_db *db, struct store_req *req, struct err *err)
 void
 store_refund(struct store *s, struct store_refund *r)
 {
-	store_submit(s, &r->req, refund_run, true);
+	store_submit_in_order(s, &r->req, refund_run, DB_WRITE, ATTEMPTS);
 }

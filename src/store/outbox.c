@@ -48,7 +48,7 @@ take_run(struct store_db *db, struct store_req *req, struct err *err)
 void
 store_outbox_take(struct store *s, struct store_outbox_take *r)
 {
-	store_submit(s, &r->req, take_run, false);
+	store_submit(s, &r->req, take_run, DB_READ);
 }
 
 static int
@@ -186,7 +186,8 @@ ack_run(struct store_db *db, struct store_req *req, struct err *err)
 void
 store_outbox_ack(struct store *s, struct store_outbox_ack *r)
 {
-	store_submit(s, &r->req, ack_run, true);
+	/* DB_WRITE: it locks the holds, and an outbox row never changes */
+	store_submit(s, &r->req, ack_run, DB_WRITE);
 }
 
 static int
@@ -208,5 +209,5 @@ depth_run(struct store_db *db, struct store_req *req, struct err *err)
 void
 store_outbox_depth(struct store *s, struct store_outbox_depth *r)
 {
-	store_submit(s, &r->req, depth_run, false);
+	store_submit(s, &r->req, depth_run, DB_READ);
 }

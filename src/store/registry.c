@@ -325,5 +325,8 @@ put_run(struct store_db *db, struct store_req *req, struct err *err)
 void
 store_put(struct store *s, struct store_put *r)
 {
-	store_submit(s, &r->req, put_run, true);
+	/* DB_WRITE: the holder's row is locked; two that make one holder or
+	 * certificate at once meet at its unique key */
+	store_submit_in_order(s, &r->req, put_run, DB_WRITE,
+	    store_order("ref", r->ref, sizeof(r->ref)));
 }

@@ -68,5 +68,7 @@ site_run(struct store_db *db, struct store_req *req, struct err *err)
 void
 store_site(struct store *s, struct store_site *r)
 {
-	store_submit(s, &r->req, site_run, true);
+	/* DB_ALONE: it rests on there being nobody on record, and on a key not
+	 * being known: another node may bring another key at this moment */
+	store_submit(s, &r->req, site_run, DB_ALONE);
 }

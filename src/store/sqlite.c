@@ -340,6 +340,7 @@ sqlite_in_transaction(struct store_db *db)
 }
 
 const struct db_engine sqlite_engine = {
+	.one_writer = true,
 	.open = sqlite_open,
 	.close = sqlite_close,
 	.version = sqlite_version,

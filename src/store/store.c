@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "base/metric.h"
 #include "db.h"
@@ -9,9 +13,16 @@
 #define BATCH_MAX 1000
 #define BATCH_TRIES 4 /* when other nodes are in the way */
 
-struct store {
+/* A queue, and the thread with the connection that serves it. */
+struct lane {
 	struct work *work;
 	struct store_db *db; /* the store thread's, once there is one */
+};
+
+struct store {
+	size_t n_lanes, n_writers; /* the first ones write */
+	int epoll;                 /* over several lanes; -1 = there is one */
+	struct lane lanes[];
 };
 
 /* ---- on the store thread */
@@ -22,21 +33,52 @@ item_req(struct work_item *item)
 	return (struct store_req *)item;
 }
 
-/* The transaction is lost, and with it what every request saw or wrote. */
-static void
-batch_fail(struct work_item *items, const struct err *err)
+/*
+ * A batch is two transactions: of what writes or has an order, and of what only
+ * reads.  These read one instant, and neither waits for locks nor makes the
+ * others' transaction longer.
+ */
+enum part { PART_WRITES, PART_READS };
+
+static enum part
+req_part(const struct store_req *req)
 {
-	for (; items != NULL; items = items->next)
-		item_req(items)->err = *err;
+	return req->mode == DB_READ && req->order == 0 ? PART_READS
+						       : PART_WRITES;
 }
 
-static bool
-batch_writes(struct work_item *items)
+/* The first one at `item` or after it that belongs to the part. */
+static struct work_item *
+part_next(struct work_item *item, enum part part)
 {
-	for (; items != NULL; items = items->next)
-		if (item_req(items)->writes)
-			return true;
-	return false;
+	while (item != NULL && req_part(item_req(item)) != part)
+		item = item->next;
+	return item;
+}
+
+/* The transaction is lost, and with it what every request saw or wrote. */
+static void
+batch_fail(struct work_item *items, enum part part, const struct err *err)
+{
+	struct work_item *item;
+
+	for (item = part_next(items, part); item != NULL;
+	     item = part_next(item->next, part))
+		item_req(item)->err = *err;
+}
+
+/* The strictest mode that one of them wants. */
+static enum db_mode
+batch_mode(struct work_item *items, enum part part)
+{
+	enum db_mode mode = DB_READ;
+	struct work_item *item;
+
+	for (item = part_next(items, part); item != NULL;
+	     item = part_next(item->next, part))
+		if (item_req(item)->mode > mode)
+			mode = item_req(item)->mode;
+	return mode;
 }
 
 /* Run one request.  1 = it failed after it had written, and only a savepoint
@@ -48,7 +90,7 @@ request_run(
 	int64_t written = db_written(db);
 	int rc;
 
-	savepoint = savepoint && req->writes;
+	savepoint = savepoint && req->mode != DB_READ;
 	if (savepoint && db_save(db, err) == -1)
 		return -1;
 	req->err.code = ERR_NONE;
@@ -65,15 +107,16 @@ request_run(
 
 /* Returns as request_run(); the transaction is open only with 0. */
 static int
-batch_run(struct store_db *db, struct work_item *items, enum db_mode mode,
-    bool savepoints, struct err *err)
+batch_run(struct store_db *db, struct work_item *items, enum part part,
+    enum db_mode mode, bool savepoints, struct err *err)
 {
 	struct work_item *item;
 	int rc;
 
 	if (db_begin(db, mode, err) == -1)
 		return -1;
-	for (item = items; item != NULL; item = item->next) {
+	for (item = part_next(items, part); item != NULL;
+	     item = part_next(item->next, part)) {
 		rc = request_run(db, item_req(item), savepoints, err);
 		if (rc != 0) {
 			db_rollback(db);
@@ -90,26 +133,27 @@ batch_run(struct store_db *db, struct work_item *items, enum db_mode mode,
  * it, so it may run twice.
  */
 static int
-batch_try(struct store_db *db, struct work_item *items, enum db_mode mode,
-    struct err *err)
+batch_try(struct store_db *db, struct work_item *items, enum part part,
+    enum db_mode mode, struct err *err)
 {
-	int rc = batch_run(db, items, mode, false, err);
+	int rc = batch_run(db, items, part, mode, false, err);
 
 	if (rc == 1)
-		rc = batch_run(db, items, mode, true, err);
+		rc = batch_run(db, items, part, mode, true, err);
 	return rc == -1 ? -1 : db_commit(db, err);
 }
 
-/* Two nodes that wait for each other, or make the same thing at once: one of
- * them loses its transaction, and runs it again with nobody in the way. */
+/* Two that wait for each other, or make the same thing at once: one of them
+ * loses its transaction, and runs it again with nobody in the way. */
 static int
-batch_commit(struct store_db *db, struct work_item *items, struct err *err)
+batch_commit(struct store_db *db, struct work_item *items, enum part part,
+    struct err *err)
 {
-	enum db_mode mode = batch_writes(items) ? DB_WRITE : DB_READ;
+	enum db_mode mode = batch_mode(items, part);
 	int tries = 0, rc;
 
-	while ((rc = batch_try(db, items, mode, err)) == -1 && db_again(db) &&
-	    ++tries < BATCH_TRIES)
+	while ((rc = batch_try(db, items, part, mode, err)) == -1 &&
+	    db_again(db) && ++tries < BATCH_TRIES)
 		if (mode == DB_WRITE)
 			mode = DB_ALONE;
 	if (rc == 0 && mode != DB_READ)
@@ -119,13 +163,16 @@ batch_commit(struct store_db *db, struct work_item *items, struct err *err)
 
 /* Everything that waits: one transaction, one sync. */
 static void
-store_run(void *ctx, struct work_item *items)
+lane_run(void *ctx, struct work_item *items)
 {
-	struct store *s = ctx;
+	struct lane *lane = ctx;
+	enum part part;
 	struct err err;
 
-	if (batch_commit(s->db, items, &err) == -1)
-		batch_fail(items, &err);
+	for (part = PART_WRITES; part <= PART_READS; part++)
+		if (part_next(items, part) != NULL &&
+		    batch_commit(lane->db, items, part, &err) == -1)
+			batch_fail(items, part, &err);
 }
 
 /* ---- on the loop */
@@ -150,76 +197,191 @@ request_done(struct work_item *item)
 		req->done(req);
 }
 
-void
-store_submit(struct store *s, struct store_req *req,
-    int (*run)(struct store_db *db, struct store_req *req, struct err *err),
-    bool writes)
+/* FNV-1a. */
+uint64_t
+store_order(const char *what, const void *bytes, size_t len)
 {
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	const uint8_t *p = bytes;
+
+	for (; *what != '\0'; what++)
+		hash = (hash ^ (uint8_t)*what) * UINT64_C(0x100000001b3);
+	for (; len > 0; len--)
+		hash = (hash ^ *p++) * UINT64_C(0x100000001b3);
+	return hash != 0 ? hash : 1;
+}
+
+/* What has an order stays with one lane; the rest goes where least waits. */
+static struct lane *
+lane_for(struct store *s, const struct store_req *req)
+{
+	struct lane *best;
+	size_t i = 0, end = s->n_writers;
+
+	if (req->order != 0)
+		return &s->lanes[(req->order >> 32) % s->n_writers];
+	if (req->mode == DB_READ && s->n_lanes > s->n_writers) {
+		i = s->n_writers;
+		end = s->n_lanes;
+	}
+	for (best = &s->lanes[i++]; i < end; i++)
+		if (work_pending(s->lanes[i].work) < work_pending(best->work))
+			best = &s->lanes[i];
+	return best;
+}
+
+void
+store_submit_in_order(struct store *s, struct store_req *req,
+    int (*run)(struct store_db *db, struct store_req *req, struct err *err),
+    enum db_mode mode, uint64_t order)
+{
+	struct lane *lane;
+
 	req->item.done = request_done;
 	req->run = run;
-	req->writes = writes;
+	req->mode = mode;
+	req->order = order;
 	req->err = (struct err){ 0 };
-	if (work_submit(s->work, &req->item) == 0)
+	lane = lane_for(s, req);
+	if (work_submit(lane->work, &req->item) == 0)
 		return;
 	err_set(&req->err, ERR_STORE,
 	    "too many requests wait for the store; its disk is too slow or "
 	    "too much is asked of it");
-	work_return(s->work, &req->item);
+	work_return(lane->work, &req->item);
+}
+
+void
+store_submit(struct store *s, struct store_req *req,
+    int (*run)(struct store_db *db, struct store_req *req, struct err *err),
+    enum db_mode mode)
+{
+	store_submit_in_order(s, req, run, mode, 0);
+}
+
+/* ---- opening and closing */
+
+static int
+lane_open(struct store *s, struct lane *lane,
+    const struct store_options *options, struct err *err)
+{
+	struct work_options work = {
+		.threads = options->threads > 0 ? 1 : 0,
+		.batch = true,
+		.batch_max = BATCH_MAX,
+		.queue_max = (options->queue_max + s->n_lanes - 1) / s->n_lanes,
+		.run = lane_run,
+		.ctx = lane,
+	};
+
+	if ((lane->db = db_open(options, err)) == NULL ||
+	    (lane == s->lanes && migrate(lane->db, err) == -1) ||
+	    (lane->work = work_new(&work, err)) == NULL)
+		return -1;
+	return 0;
+}
+
+/* One descriptor for all of them. */
+static int
+lanes_watch(struct store *s, struct err *err)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	size_t i;
+
+	if (s->n_lanes == 1)
+		return 0;
+	if ((s->epoll = epoll_create1(EPOLL_CLOEXEC)) == -1)
+		return err_set(err, ERR_IO, "epoll: %s", strerror(errno));
+	for (i = 0; i < s->n_lanes; i++)
+		if (epoll_ctl(s->epoll, EPOLL_CTL_ADD,
+			work_fd(s->lanes[i].work), &event) == -1)
+			return err_set(
+			    err, ERR_IO, "epoll: %s", strerror(errno));
+	return 0;
 }
 
 struct store *
 store_open(const struct store_options *options, struct err *err)
 {
-	struct work_options work = {
-		.threads = options->threads,
-		.batch = true,
-		.batch_max = BATCH_MAX,
-		.queue_max = options->queue_max,
-		.run = store_run,
-	};
-	struct store *s;
+	size_t i, n = options->threads > 0 ? options->threads : 1;
+	struct store *s = calloc(1, sizeof(*s) + n * sizeof(s->lanes[0]));
 
-	assert(options->threads <= 1); /* one thread owns the database */
-	if ((s = calloc(1, sizeof(*s))) == NULL) {
+	if (s == NULL) {
 		err_set(err, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
-	work.ctx = s;
-	if ((s->db = db_open(options, err)) == NULL ||
-	    migrate(s->db, err) == -1 ||
-	    (s->work = work_new(&work, err)) == NULL) {
-		store_close(s);
-		return NULL;
-	}
+	s->epoll = -1;
+	s->n_lanes = n;
+	for (i = 0; i < n; i++)
+		if (lane_open(s, &s->lanes[i], options, err) == -1)
+			goto fail;
+	s->n_writers = db_one_writer(s->lanes[0].db) ? 1 : n;
+	if (lanes_watch(s, err) == -1)
+		goto fail;
 	return s;
+
+fail:
+	store_close(s);
+	return NULL;
+}
+
+/* Whatever done() submits, there is a lane for it until nothing is left. */
+static void
+store_drain(struct store *s)
+{
+	struct pollfd pfd = { .events = POLLIN };
+
+	while (store_pending(s) > 0) {
+		pfd.fd = store_fd(s);
+		if (store_dispatch(s) == 0 && pfd.fd != -1)
+			poll(&pfd, 1, -1);
+	}
 }
 
 void
 store_close(struct store *s)
 {
+	size_t i;
+
 	if (s == NULL)
 		return;
-	work_free(s->work);
-	db_close(s->db);
+	store_drain(s);
+	for (i = 0; i < s->n_lanes; i++) {
+		work_free(s->lanes[i].work);
+		db_close(s->lanes[i].db);
+	}
+	if (s->epoll != -1)
+		close(s->epoll);
 	free(s);
 }
+
+/* ---- dispatching */
 
 int
 store_fd(const struct store *s)
 {
-	return work_fd(s->work);
+	return s->epoll != -1 ? s->epoll : work_fd(s->lanes[0].work);
 }
 
 size_t
 store_dispatch(struct store *s)
 {
-	return work_dispatch(s->work);
+	size_t i, n = 0;
+
+	for (i = 0; i < s->n_lanes; i++)
+		n += work_dispatch(s->lanes[i].work);
+	return n;
 }
 
 size_t
 store_pending(const struct store *s)
 {
-	return work_pending(s->work);
+	size_t i, n = 0;
+
+	for (i = 0; i < s->n_lanes; i++)
+		if (s->lanes[i].work != NULL)
+			n += work_pending(s->lanes[i].work);
+	return n;
 }
 
 int

@@ -82,6 +82,7 @@ test_defaults_obey_their_own_limits(void **state)
 	(void)state;
 	assert_non_null(c);
 	assert_string_equal(c->store, "/var/lib/holdline/holdline.db");
+	assert_int_equal(c->store_connections, 4);
 	assert_string_equal(c->key_file, "/etc/holdline/keys");
 	assert_string_equal(c->log_level, "info");
 	assert_int_equal(c->drain_us, 30000000);
