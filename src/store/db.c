@@ -71,6 +71,16 @@ db_clock(struct store_db *db, int64_t *now_us, struct err *err)
 }
 
 int
+db_outbox_issued(struct store_db *db, int64_t *seq, struct err *err)
+{
+	struct db_query *q = db_query(db, db->engine->outbox_issued);
+	int rc = db_step(q, err);
+
+	*seq = rc == 1 ? db_get_int(q) : 0;
+	return rc == -1 ? -1 : 0;
+}
+
+int
 db_version(struct store_db *db, int64_t *version, struct err *err)
 {
 	return db->engine->version(db, version, err);

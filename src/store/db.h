@@ -99,6 +99,9 @@ int db_clock(struct store_db *db, int64_t *now_us, struct err *err);
 /* Is this kind told of anything?  See store_options.tell. */
 bool db_tells(const struct store_db *db, enum store_dispatch_kind kind);
 
+/* The highest number that the table outbox has given out; 0 = none yet. */
+int db_outbox_issued(struct store_db *db, int64_t *seq, struct err *err);
+
 /* Numbered schema version; 0 = empty. */
 int db_version(struct store_db *db, int64_t *version, struct err *err);
 

@@ -66,6 +66,8 @@ struct db_engine {
 	void (*reset)(struct db_query *q);
 	/* A SELECT of the server's clock in microseconds; NULL: db_now_us(). */
 	const char *clock;
+	/* A SELECT of the highest number that outbox has given out. */
+	const char *outbox_issued;
 };
 
 extern const struct db_engine sqlite_engine, postgres_engine;

@@ -157,6 +157,9 @@ static const char *const migrations[] = {
 	"	words TEXT NOT NULL,"
 	"	PRIMARY KEY (dispatch, nr)"
 	") STRICT, WITHOUT ROWID;",
+	/* 5: what the revocation cache has a record of, for comparing */
+	"CREATE INDEX certificates_changed ON certificates (not_after, id)"
+	" WHERE generation > 0;",
 };
 
 #define NEWEST ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

@@ -215,4 +215,6 @@ const struct db_engine postgres_engine = {
 	.reset = postgres_reset,
 	.clock = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000"
 		 " AS BIGINT)",
+	.outbox_issued = "SELECT last_value FROM outbox_seq_seq"
+			 " WHERE is_called",
 };

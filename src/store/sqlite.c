@@ -353,4 +353,6 @@ const struct db_engine sqlite_engine = {
 	.last_id = sqlite_last_id,
 	.column = sqlite_column,
 	.reset = sqlite_reset,
+	.outbox_issued =
+	    "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'",
 };
