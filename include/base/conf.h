@@ -62,6 +62,8 @@ struct conf {
 	char *redis_read_address; /* "" = redis_address */
 	char *redis_user;         /* "" = the default user */
 	char *redis_password_file;
+	bool redis_tls;
+	char *redis_tls_ca, *redis_tls_cert, *redis_tls_key, *redis_tls_name;
 	int64_t redis_timeout_us; /* for connecting and for a reply */
 	int64_t redis_retry_us;   /* first delay; doubles, at most 5 s */
 	char *redis_mac_key_file; /* signs the records; "" = none does */

@@ -18,6 +18,7 @@
 
 #include "base/metric.h"
 #include "wire/resp.h"
+#include "wire/tls.h"
 
 struct conf;
 struct err;
@@ -41,6 +42,8 @@ struct redis_place {
 	const char *address;       /* "unix:/path" or "ip:port" */
 	const char *user;          /* of the ACL; "" = the default user */
 	const char *password_file; /* read anew for each connection */
+	bool tls;                  /* except on a Unix socket */
+	struct tls_files files;
 };
 
 /* The server a link is up with. */

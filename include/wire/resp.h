@@ -14,7 +14,8 @@
 struct err;
 struct event_base;
 struct redisReply;
-struct resp; /* opaque */
+struct resp;   /* opaque */
+struct ssl_st; /* OpenSSL's SSL */
 struct stream_addr;
 
 /* A reply has come (borrowed), or NULL: the connection failed first, and
@@ -39,6 +40,12 @@ struct resp_handler {
  */
 struct resp *resp_connect(struct event_base *base,
     const struct stream_addr *addr, unsigned int timeout_s,
+    const struct resp_handler *handler, void *ctx, struct err *err);
+
+/* As resp_connect(), within TLS (tls_client() makes `ssl`; taken, also when it
+ * fails; NULL = plain). */
+struct resp *resp_connect_tls(struct event_base *base,
+    const struct stream_addr *addr, struct ssl_st *ssl, unsigned int timeout_s,
     const struct resp_handler *handler, void *ctx, struct err *err);
 
 /* Close and free; callbacks of commands in flight are not called.  Not from

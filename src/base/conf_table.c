@@ -103,6 +103,21 @@ const struct conf_def conf_table[] = {
 	    "A file that holds the user's password and that nobody else may "
 	    "read; it is read anew for each connection. Empty: no "
 	    "password." },
+	{ "redis.tls", CONF_SWITCH, AT(redis_tls), 0, 0, "off",
+	    "Speak TLS 1.2 or newer to every server that is not on a Unix "
+	    "socket." },
+	{ "redis.tls_ca", CONF_PATH_OR_NONE, AT(redis_tls_ca), 0, 0, "",
+	    "The CA certificates, in PEM, that may sign a server's; empty: "
+	    "those of the system." },
+	{ "redis.tls_cert", CONF_PATH_OR_NONE, AT(redis_tls_cert), 0, 0, "",
+	    "Our own certificate with its chain, in PEM, for servers that "
+	    "ask for one." },
+	{ "redis.tls_key", CONF_PATH_OR_NONE, AT(redis_tls_key), 0, 0, "",
+	    "The private key of redis.tls_cert, in PEM; others may not read "
+	    "it." },
+	{ "redis.tls_name", CONF_TEXT, AT(redis_tls_name), 0, 0, "",
+	    "The name or IP address that a server's certificate must be for; "
+	    "empty: the IP address it is reached at." },
 	{ "redis.timeout", CONF_DURATION, AT(redis_timeout_us), 1 * S, 1 * MIN,
 	    "5s",
 	    "For connecting, and for a reply, before the link counts as "

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/ssl.h>
+
 #include "base/clock.h"
 #include "base/conf.h"
 #include "base/err.h"
@@ -27,7 +29,7 @@ enum state {
 
 struct redis_link {
 	struct redis_link_options o;
-	char *texts[3]; /* copies of the place's */
+	char *texts[7]; /* copies of the place's */
 	struct stream_addr address;
 	enum state state;
 	struct resp *resp;
@@ -49,7 +51,12 @@ redis_place_from_conf(
 {
 	*place = (struct redis_place){ .address = conf->redis_address,
 		.user = conf->redis_user,
-		.password_file = conf->redis_password_file };
+		.password_file = conf->redis_password_file,
+		.tls = conf->redis_tls,
+		.files = { .ca = conf->redis_tls_ca,
+		    .cert = conf->redis_tls_cert,
+		    .key = conf->redis_tls_key,
+		    .name = conf->redis_tls_name } };
 	if (reading && conf->redis_read_address[0] != '\0')
 		place->address = conf->redis_read_address;
 }
@@ -92,13 +99,31 @@ link_down(struct redis_link *l)
 		l->o.on_down(l->o.ctx);
 }
 
+/* What to do when a connection ends in this state. */
+static const char *
+link_hint(const struct redis_link *l)
+{
+	const struct redis_place *p = &l->o.place;
+
+	if (l->state == LINK_UP || l->address.sa.ss_family == AF_UNIX ||
+	    (l->state == LINK_CONNECTING && !p->tls))
+		return "bring Redis back";
+	if (!p->tls)
+		return "bring Redis back; does this port speak TLS "
+		       "(redis.tls)?";
+	if (p->files.cert[0] == '\0')
+		return "see redis.tls_*; does the server want a client "
+		       "certificate (redis.tls_cert)?";
+	return "see redis.tls_*";
+}
+
 static void
 on_closed(void *ctx, const char *why)
 {
 	struct redis_link *l = ctx;
 
 	if (l->state != LINK_DROPPING)
-		link_say(l, "cache-away", why, "bring Redis back");
+		link_say(l, "cache-away", why, link_hint(l));
 	timer_stop(l->o.timers, &l->retry);
 	link_down(l);
 }
@@ -173,19 +198,38 @@ on_open(void *ctx)
 
 static const struct resp_handler handler = { on_open, on_closed, on_error };
 
+/* TLS for this connection; *ssl is NULL where it is not spoken. */
+static int
+link_tls(const struct redis_link *l, struct ssl_st **ssl, struct err *err)
+{
+	char host[128];
+	size_t len;
+
+	*ssl = NULL;
+	if (!l->o.place.tls || l->address.sa.ss_family == AF_UNIX)
+		return 0;
+	stream_addr_format(&l->address, host); /* "[::1]:6379" */
+	len = (size_t)(strrchr(host, ':') - host);
+	host[len - (host[0] == '[')] = '\0';
+	*ssl = tls_client(&l->o.place.files, host + (host[0] == '['), err);
+	return *ssl == NULL ? -1 : 0;
+}
+
 static void
 link_connect(void *ctx)
 {
 	struct redis_link *l = ctx;
+	struct ssl_st *ssl;
 	struct err err;
 
 	l->state = LINK_CONNECTING;
-	l->resp = resp_connect(
-	    l->o.base, &l->address, l->o.timeout_s, &handler, l, &err);
-	if (l->resp == NULL) {
+	if (link_tls(l, &ssl, &err) == -1)
+		link_say(l, "cache-refuses", err.text, "see redis.tls_*");
+	else if ((l->resp = resp_connect_tls(l->o.base, &l->address, ssl,
+		      l->o.timeout_s, &handler, l, &err)) == NULL)
 		link_say(l, "cache-away", err.text, "bring Redis back");
+	if (l->resp == NULL)
 		link_down(l);
-	}
 }
 
 void
@@ -241,9 +285,13 @@ static int
 link_copy_place(struct redis_link *l, struct err *err)
 {
 	struct redis_place *p = &l->o.place;
-	const char **texts[] = { &p->address, &p->user, &p->password_file };
+	const char **texts[] = { &p->address, &p->user, &p->password_file,
+		&p->files.ca, &p->files.cert, &p->files.key, &p->files.name };
 	size_t i;
 
+	_Static_assert(sizeof(texts) / sizeof(texts[0]) ==
+		sizeof(l->texts) / sizeof(l->texts[0]),
+	    "every text is copied");
 	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		if ((l->texts[i] = strdup(*texts[i])) == NULL)
 			return err_set(err, ERR_NOMEM, "out of memory");
@@ -252,9 +300,25 @@ link_copy_place(struct redis_link *l, struct err *err)
 	return 0;
 }
 
+/* Whoever sits between could make a certificate on hold look good. */
+static void
+link_warn_plain(const struct redis_link *l)
+{
+	const char *at = l->o.place.address;
+
+	if (l->o.place.tls || l->address.sa.ss_family == AF_UNIX ||
+	    strncmp(at, "127.", 4) == 0 || strncmp(at, "[::1]", 5) == 0)
+		return;
+	log_warn(l->o.module, NULL,
+	    "event=plain-text address=%s hint=\"the revocation cache is "
+	    "reached without TLS; set redis.tls\"",
+	    at);
+}
+
 struct redis_link *
 redis_link_new(const struct redis_link_options *options, struct err *err)
 {
+	struct ssl_st *ssl;
 	struct redis_link *l;
 
 	if ((l = calloc(1, sizeof(*l))) == NULL) {
@@ -274,6 +338,12 @@ redis_link_new(const struct redis_link_options *options, struct err *err)
 		err_add(err, "redis.address");
 		goto fail;
 	}
+	if (link_tls(l, &ssl, err) == -1) { /* each connection has its own */
+		err_add(err, "redis");
+		goto fail;
+	}
+	SSL_free(ssl);
+	link_warn_plain(l);
 	timer_start(l->o.timers, &l->retry, 0, link_connect, l);
 	return l;
 

@@ -6,12 +6,15 @@
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <hiredis/hiredis.h>
+#include <openssl/ssl.h>
 
 #include "base/err.h"
 #include "wire/resp.h"
 #include "wire/stream.h"
+#include "wire/tls.h"
 
 #define REPLY_MAX (1024u * 1024) /* bytes of replies not yet complete */
 
@@ -23,6 +26,7 @@ struct waiting {
 
 struct resp {
 	struct bufferevent *bev;
+	struct ssl_st *ssl; /* owned by bev; NULL = plain */
 	struct event *late; /* the oldest missing reply is overdue */
 	struct redisReader *reader;
 	const struct resp_handler *handler;
@@ -71,13 +75,28 @@ resp_watch(struct resp *r)
 		evtimer_del(r->late);
 }
 
+/* Has the server been reached, and TLS been begun? */
+static bool
+resp_in_tls(const struct resp *r)
+{
+	return r->ssl != NULL && SSL_get_state(r->ssl) != TLS_ST_BEFORE;
+}
+
+static void
+resp_too_late(struct resp *r)
+{
+	resp_close(r,
+	    r->open ? "no reply in time"
+		: resp_in_tls(r)
+		? "no answer in TLS in time; is it the TLS port?"
+		: "no connection in time");
+}
+
 static void
 on_late(evutil_socket_t fd, short what, void *ctx)
 {
-	struct resp *r = ctx;
-
 	(void)fd, (void)what;
-	resp_close(r, r->open ? "no reply in time" : "no connection in time");
+	resp_too_late(ctx);
 }
 
 static void
@@ -131,40 +150,63 @@ on_read(struct bufferevent *bev, void *ctx)
 static void
 on_event(struct bufferevent *bev, short what, void *ctx)
 {
-	struct resp *r = ctx;
 	int error = EVUTIL_SOCKET_ERROR();
+	struct resp *r = ctx;
+	char why[256];
 
-	(void)bev;
 	if ((what & BEV_EVENT_CONNECTED) != 0) {
 		r->open = true;
 		resp_watch(r);
 		r->handler->on_open(r->ctx);
 	} else if ((what & BEV_EVENT_TIMEOUT) != 0)
-		resp_close(
-		    r, r->open ? "no reply in time" : "no connection in time");
+		resp_too_late(r);
+	else if (resp_in_tls(r))
+		resp_close(r,
+		    tls_why(r->ssl, bufferevent_get_openssl_error(bev), why,
+			sizeof(why)));
 	else if ((what & BEV_EVENT_EOF) != 0)
 		resp_close(r, "it closed the connection");
 	else
 		resp_close(r, evutil_socket_error_to_string(error));
 }
 
+/* What carries the bytes; takes `ssl`. */
+static struct bufferevent *
+resp_carrier(struct event_base *base, struct ssl_st *ssl)
+{
+	const int options = BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS;
+	struct bufferevent *bev;
+
+	if (ssl == NULL)
+		return bufferevent_socket_new(base, -1, options);
+	bev = bufferevent_openssl_socket_new(
+	    base, -1, ssl, BUFFEREVENT_SSL_CONNECTING, options);
+	if (bev == NULL)
+		SSL_free(ssl);
+	else /* Redis just closes; an end that was cut shows in the replies */
+		bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
+	return bev;
+}
+
 struct resp *
-resp_connect(struct event_base *base, const struct stream_addr *addr,
-    unsigned int timeout_s, const struct resp_handler *resp_handler, void *ctx,
-    struct err *err)
+resp_connect_tls(struct event_base *base, const struct stream_addr *addr,
+    struct ssl_st *ssl, unsigned int timeout_s,
+    const struct resp_handler *resp_handler, void *ctx, struct err *err)
 {
 	struct resp *r;
 
-	if ((r = calloc(1, sizeof(*r))) == NULL)
+	if ((r = calloc(1, sizeof(*r))) == NULL) {
+		SSL_free(ssl);
 		goto nomem;
+	}
 	r->handler = resp_handler;
 	r->ctx = ctx;
 	r->timeout.tv_sec = timeout_s;
 	r->last = &r->first;
-	if ((r->reader = redisReaderCreate()) == NULL ||
-	    (r->late = evtimer_new(base, on_late, r)) == NULL ||
-	    (r->bev = bufferevent_socket_new(base, -1,
-		 BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS)) == NULL)
+	r->ssl = ssl;
+	if ((r->bev = resp_carrier(base, ssl)) == NULL ||
+	    (r->reader = redisReaderCreate()) == NULL ||
+	    (r->late = evtimer_new(base, on_late, r)) == NULL)
 		goto nomem;
 	bufferevent_setcb(r->bev, on_read, NULL, on_event, r);
 	evtimer_add(r->late, &r->timeout);
@@ -184,6 +226,15 @@ nomem:
 	err_set(err, ERR_NOMEM, "out of memory");
 	resp_free(r);
 	return NULL;
+}
+
+struct resp *
+resp_connect(struct event_base *base, const struct stream_addr *addr,
+    unsigned int timeout_s, const struct resp_handler *resp_handler, void *ctx,
+    struct err *err)
+{
+	return resp_connect_tls(
+	    base, addr, NULL, timeout_s, resp_handler, ctx, err);
 }
 
 void

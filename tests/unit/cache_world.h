@@ -108,7 +108,10 @@ open_cache(struct world *w)
 {
 	struct cache_options o = { .base = w->base,
 		.timers = w->timers,
-		.place = { w->server.address, "", "" },
+		.place = { .address = w->server.address,
+		    .user = "",
+		    .password_file = "",
+		    .files = { "", "", "", "" } },
 		.timeout_s = 1,
 		.retry_us = RETRY_US,
 		.on_up = on_up,

@@ -7,6 +7,7 @@
 #ifndef TESTS_REDIS_WORLD_H
 #define TESTS_REDIS_WORLD_H
 
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -35,6 +36,7 @@ struct server {
 	char dir[64], path[80], address[96]; /* the socket */
 	pid_t pid;                           /* of redis-server, or 0 */
 	FILE *log;
+	const char *more[24]; /* arguments; they win over the usual ones */
 };
 
 static inline void
@@ -49,12 +51,31 @@ server_folder(struct server *s)
 static inline void
 server_exec(struct server *s, int out)
 {
+	const char *argv[48] = { "redis-server", "--port", "0", "--unixsocket",
+		s->path, "--save", "", "--appendonly", "no", "--dir", s->dir };
+	size_t i, n = 11;
+
+	for (i = 0; s->more[i] != NULL; i++)
+		argv[n++] = s->more[i];
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(out, STDOUT_FILENO);
-	execlp("redis-server", "redis-server", "--port", "0", "--unixsocket",
-	    s->path, "--save", "", "--appendonly", "no", "--dir", s->dir,
-	    (char *)NULL);
+	execvp(argv[0], (char *const *)argv);
 	_exit(127);
+}
+
+/* A port of loopback that nobody uses now. */
+static inline int
+free_port(void)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(in);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+	close(fd);
+	return ntohs(in.sin_port);
 }
 
 /* Start it, and wait until it says that it is ready. */

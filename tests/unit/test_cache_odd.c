@@ -369,7 +369,10 @@ test_an_address_that_is_none_is_refused(void **state)
 	struct world *w = *state;
 	struct cache_options o = { .base = w->base,
 		.timers = w->timers,
-		.place = { "redis.example:6379", "", "" },
+		.place = { .address = "redis.example:6379",
+		    .user = "",
+		    .password_file = "",
+		    .files = { "", "", "", "" } },
 		.timeout_s = 1,
 		.retry_us = RETRY_US };
 	struct err err;
