@@ -53,6 +53,10 @@ struct cli_site {
 int cli_open(
     struct cli_site *site, const char *path, int with_keys, struct err *err);
 
+/* The same with the keys, and a store with a thread of its own: for a command
+ * that has other things to do while the store works. */
+int cli_open_busy(struct cli_site *site, const char *path, struct err *err);
+
 /*
  * Load the configuration alone, as cli_open() does; when nothing names a file
  * and there is none at /etc, all defaults.  *used, unless NULL, becomes the

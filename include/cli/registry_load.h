@@ -2,10 +2,11 @@
 /*
  * registry_load.h -- rows of the registry's file on their way to the store.
  *
- * Many rows are in flight at once, so that PINs are stretched on all cores
- * and one commit serves hundreds of rows; yet the store sees them, and the
- * caller hears of rejected ones, in the order of the file.  Memory does not
- * grow with the file.  One thread, with a store opened without a thread.
+ * Rows are gathered into pages that share a commit.  One page is stored while
+ * the next one is filled and its PINs are stretched on all cores; the store
+ * sees the rows, and the caller hears of rejected ones, in the order of the
+ * file.  Memory does not grow with the file.  One thread, which is the store's
+ * loop, whether that has a thread or not.
  */
 #ifndef CLI_REGISTRY_LOAD_H
 #define CLI_REGISTRY_LOAD_H
@@ -37,6 +38,7 @@ struct registry_load_options {
 	const struct keyring *keys;           /* borrowed */
 	const struct registry_header *header; /* borrowed */
 	unsigned int threads; /* for PINs; 0: no threads (tests) */
+	int64_t pause_us; /* for others, between two pages; under a second */
 	registry_reject_fn *reject;
 	void *ctx; /* for reject; borrowed */
 };

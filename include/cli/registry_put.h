@@ -26,6 +26,13 @@ int registry_put_fill(struct store_put *put, const struct keyring *keys,
     const struct registry_row *row, int64_t now_us, struct err *err);
 
 /*
+ * Likewise from `before`, which was filled from a row of the same holder
+ * (registry_row_same_holder()), under the same keys: much faster.
+ */
+void registry_put_again(struct store_put *put, const struct store_put *before,
+    const struct registry_row *row, int64_t now_us);
+
+/*
  * The holder reference out of a sealed contact.  Returns 0, or -1 with *err:
  * the key version is not in the ring, or the contact was altered.
  */

@@ -9,6 +9,7 @@
 #ifndef CLI_REGISTRY_ROW_H
 #define CLI_REGISTRY_ROW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "store/registry.h"
@@ -50,12 +51,12 @@ struct registry_header {
 	size_t at[REGISTRY_COLUMN_COUNT];
 };
 
-/* A row, normalised.  Personal data: cleanse it. */
 /* Part of the reason of a row that may hold a My Number; such a row is not
  * copied into the reject file. */
 #define REGISTRY_MY_NUMBER \
 	"twelve digits could be a My Number, which is never stored"
 
+/* A row, normalised.  Personal data: cleanse it. */
 struct registry_row {
 	char ref[REGISTRY_REF_MAX + 1];
 	char birth[FACTOR_BIRTH_DIGITS + 1];   /* "19800229" */
@@ -85,6 +86,10 @@ int registry_header_parse(
 int registry_row_parse(struct registry_row *out,
     const struct registry_header *header, const struct csv_row *row, int today,
     struct err *err);
+
+/* Do two rows say the same about their holder? */
+bool registry_row_same_holder(
+    const struct registry_row *a, const struct registry_row *b);
 
 /*
  * A serial number as the store has it: lower-case hexadecimal, whole bytes, no

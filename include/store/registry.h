@@ -12,6 +12,7 @@
 #include "store/store.h"
 
 #define STORE_CONTACT_MAX 1024 /* sealed bytes */
+#define STORE_PAGE_MAX 4000    /* rows of one page */
 
 enum store_put_result {
 	STORE_PUT_NEW,       /* the certificate was not known */
@@ -54,5 +55,23 @@ struct store_put {
 	enum store_put_result result;
 };
 void store_put(struct store *s, struct store_put *r);
+
+/*
+ * Many rows in one transaction, read and written in bulk, with the outcome
+ * that store_put() would have for one after the other.  Each row has its own
+ * verdict in its req.err (ERR_NONE or ERR_CONFLICT), which does not touch the
+ * others; the rows' req is not used otherwise.  The page's own req.err is
+ * ERR_NONE when what the good rows say is durable.
+ *
+ * A caller waits for the page before it hands in the next one: that is what
+ * keeps holds from waiting longer than for one page.
+ */
+struct store_put_page {
+	struct store_req req;
+	/* in */
+	size_t n;                /* at most STORE_PAGE_MAX */
+	struct store_put **rows; /* borrowed */
+};
+void store_put_page(struct store *s, struct store_put_page *r);
 
 #endif

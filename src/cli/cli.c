@@ -308,11 +308,14 @@ cli_wall_us(void *ctx)
 	return clock_wall_us();
 }
 
-int
-cli_open(
-    struct cli_site *site, const char *path, int with_keys, struct err *err)
+static int
+cli_open_site(struct cli_site *site, const char *path, int with_keys,
+    unsigned int threads, struct err *err)
 {
-	struct store_options options = { .wall_us = cli_wall_us };
+	struct store_options options = {
+		.threads = threads,
+		.wall_us = cli_wall_us,
+	};
 	bool named;
 
 	*site = (struct cli_site){ NULL, NULL, NULL };
@@ -328,6 +331,19 @@ cli_open(
 	    (site->keys = keyring_load(site->conf->key_file, err)) == NULL)
 		return -1;
 	return 0;
+}
+
+int
+cli_open(
+    struct cli_site *site, const char *path, int with_keys, struct err *err)
+{
+	return cli_open_site(site, path, with_keys, 0, err);
+}
+
+int
+cli_open_busy(struct cli_site *site, const char *path, struct err *err)
+{
+	return cli_open_site(site, path, 1, 1, err);
 }
 
 void

@@ -22,6 +22,7 @@
 #define PIECE (64 * 1024)         /* bytes read at once */
 #define SHOW_US (CLOCK_S_US / 10) /* between two looks of the progress */
 #define THREADS_MAX 4
+#define PAUSE_US 2000 /* a hold that waits for an SQLite file looks as often */
 #define BAR_WIDTH 20
 #define NUMBER_SIZE 32 /* a number with its commas */
 
@@ -157,6 +158,7 @@ take_header(struct import *im, const struct csv_row *row)
 		.keys = im->site.keys,
 		.header = &im->header,
 		.threads = pool_threads(),
+		.pause_us = PAUSE_US,
 		.reject = on_reject,
 		.ctx = im,
 	};
@@ -322,7 +324,7 @@ import_run(const struct cli_command *self, int argc, char **argv)
 	im.path = argv[at];
 	if (open_input(&im, &err) == -1 ||
 	    choose_rejects(&im, rejects, &err) == -1 ||
-	    cli_open(&im.site, conf, 1, &err) == -1 ||
+	    cli_open_busy(&im.site, conf, &err) == -1 ||
 	    site_check(im.site.store, im.site.keys, &empty, &err) == -1)
 		rc = cli_fail(self, err.text);
 	else

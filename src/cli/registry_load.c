@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -16,31 +17,34 @@
 #include "verify/factor.h"
 #include "wire/csv.h"
 
-#define JOBS_MAX 512             /* rows in flight */
-#define BATCH_MIN (JOBS_MAX / 2) /* rows worth a commit while PINs are slow */
-#define TRIES_MAX 5              /* when a commit's outcome is not known */
+#define PINS_MAX 64 /* of one page: they are slow, and progress is shown */
+#define TRIES_MAX 5 /* when a commit's outcome is not known */
+#define PAGES 2     /* one is filled while the other is stored */
 
-enum job_state {
-	JOB_STRETCHING, /* waits for the pool to stretch its PIN */
-	JOB_SAME_PIN,   /* has the PIN of the row before: takes its MAC */
-	JOB_READY,      /* waits for its turn at the store */
-	JOB_STORING,    /* waits for the store */
-	JOB_DONE        /* waits for the rows before it to be counted */
-};
-
-/* One row in flight. */
+/* One row under way. */
 struct job {
 	struct work_item item; /* first: the pool's */
-	struct registry_load *load;
-	enum job_state state;
+	struct page *page;
+	bool same_pin; /* has the PIN of the row before: takes its MAC */
 	char pin[FACTOR_PIN_MAX + 1];
-	bool no_memory; /* the pool could not stretch the PIN */
-	unsigned int tries;
 	uint64_t line;
 	char *raw; /* owned */
 	size_t raw_len;
-	struct err err; /* ERR_NONE, or why it is rejected */
+	struct err err; /* why it is rejected, without asking the store */
 	struct store_put put;
+};
+
+/* Rows that share a commit. */
+struct page {
+	struct registry_load *load;
+	size_t n;
+	struct job jobs[STORE_PAGE_MAX];
+	size_t n_pins;     /* stretched or to be stretched */
+	size_t stretching; /* of them, still at the pool */
+	bool storing;      /* handed to the store, and not retired yet */
+	unsigned int tries;
+	struct store_put *rows[STORE_PAGE_MAX]; /* of those not rejected */
+	struct store_put_page put;
 };
 
 struct registry_load {
@@ -48,21 +52,18 @@ struct registry_load {
 	struct work *pool;
 	struct registry_counts counts;
 	struct err failed; /* why the load has stopped, or ERR_NONE */
-	/* The last PIN that came in, and the last MAC that was stored: a
-	 * holder's rows stand together, and a PIN is dear to stretch. */
+	/* The row before, whose holder may be this row's: a holder's rows
+	 * stand together, and MACs, above all a PIN's, cost time. */
+	struct registry_row row;
+	const struct store_put *row_put; /* what became of it; NULL = none */
+	/* The last PIN that came in, and the last MAC that was stored. */
 	uint8_t pin_tag[SECRET_MAC_SIZE];
 	char pin[FACTOR_PIN_MAX + 1];
 	uint8_t pin_mac[SECRET_MAC_SIZE];
-	/* A ring: head..next are at the store or done, next..tail wait. */
-	uint64_t head, next, tail;
-	struct job jobs[JOBS_MAX];
+	int64_t stored_us; /* when the last page was, by the monotonic clock */
+	unsigned int filling;
+	struct page pages[PAGES];
 };
-
-static struct job *
-job_at(struct registry_load *load, uint64_t i)
-{
-	return &load->jobs[i % JOBS_MAX];
-}
 
 /* Stop the load; the first reason stays. */
 static void
@@ -73,13 +74,23 @@ fail(struct registry_load *load, const struct err *err)
 }
 
 static void
-job_clear(struct job *job)
+page_clear(struct page *page)
 {
-	if (job->raw != NULL)
-		secret_cleanse(job->raw, job->raw_len);
-	free(job->raw);
-	secret_cleanse(job, sizeof(*job));
+	size_t i;
+
+	for (i = 0; i < page->n; i++) {
+		if (page->jobs[i].raw != NULL)
+			secret_cleanse(
+			    page->jobs[i].raw, page->jobs[i].raw_len);
+		free(page->jobs[i].raw);
+	}
+	secret_cleanse(page->jobs, page->n * sizeof(page->jobs[0]));
+	page->n = page->n_pins = page->stretching = 0;
+	page->storing = false;
+	page->tries = 0;
 }
+
+/* ---- PINs */
 
 /* On a worker thread. */
 static void
@@ -88,8 +99,10 @@ stretch(void *ctx, struct work_item *items)
 	struct registry_load *load = ctx;
 	struct job *job = (struct job *)items;
 
-	job->no_memory = factor_pin(load->options.keys, 0, job->put.tag,
-			     job->pin, job->put.pin) == -1;
+	if (factor_pin(load->options.keys, 0, job->put.tag, job->pin,
+		job->put.pin) == -1)
+		err_set(&job->err, ERR_NOMEM,
+		    "out of memory while stretching a PIN");
 }
 
 static void
@@ -97,13 +110,42 @@ on_stretched(struct work_item *item)
 {
 	struct job *job = (struct job *)item;
 
-	if (job->no_memory) {
-		err_set(&job->err, ERR_NOMEM,
-		    "out of memory while stretching a PIN");
-		fail(job->load, &job->err);
-	}
-	job->state = JOB_READY;
+	job->page->stretching--;
+	if (job->err.code != ERR_NONE)
+		fail(job->page->load, &job->err);
 }
+
+/* Give the PIN to the pool, unless the row before has the same. */
+static void
+job_pin(struct registry_load *load, struct job *job, const char *pin)
+{
+	if (pin[0] == '\0')
+		return;
+	if (strcmp(load->pin, pin) == 0 &&
+	    secret_equal(load->pin_tag, job->put.tag)) {
+		job->same_pin = true;
+		return;
+	}
+	str_copy(load->pin, sizeof(load->pin), pin);
+	memcpy(load->pin_tag, job->put.tag, SECRET_MAC_SIZE);
+	str_copy(job->pin, sizeof(job->pin), pin);
+	job->item.done = on_stretched;
+	job->page->n_pins++;
+	job->page->stretching++;
+	work_submit(load->pool, &job->item); /* the queue has no limit */
+}
+
+static void
+wait_for_pins(struct registry_load *load, struct page *page)
+{
+	struct pollfd pfd = { .fd = work_fd(load->pool), .events = POLLIN };
+
+	while (page->stretching > 0)
+		if (work_dispatch(load->pool) == 0 && pfd.fd != -1)
+			poll(&pfd, 1, -1);
+}
+
+/* ---- at the store */
 
 struct registry_load *
 registry_load_new(const struct registry_load_options *options, struct err *err)
@@ -111,12 +153,15 @@ registry_load_new(const struct registry_load_options *options, struct err *err)
 	struct work_options pool = { .threads = options->threads,
 		.run = stretch };
 	struct registry_load *load;
+	unsigned int i;
 
 	if ((load = calloc(1, sizeof(*load))) == NULL) {
 		err_set(err, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
 	load->options = *options;
+	for (i = 0; i < PAGES; i++)
+		load->pages[i].load = load;
 	pool.ctx = load;
 	if ((load->pool = work_new(&pool, err)) == NULL) {
 		free(load);
@@ -131,52 +176,6 @@ registry_load_counts(const struct registry_load *load)
 	return load->counts;
 }
 
-/* ---- PINs */
-
-/* Give the PIN to the pool, unless the row before has the same. */
-static void
-job_pin(struct registry_load *load, struct job *job, const char *pin)
-{
-	if (pin[0] == '\0') {
-		job->state = JOB_READY;
-		return;
-	}
-	if (strcmp(load->pin, pin) == 0 &&
-	    secret_equal(load->pin_tag, job->put.tag)) {
-		job->state = JOB_SAME_PIN;
-		return;
-	}
-	str_copy(load->pin, sizeof(load->pin), pin);
-	memcpy(load->pin_tag, job->put.tag, SECRET_MAC_SIZE);
-	str_copy(job->pin, sizeof(job->pin), pin);
-	job->state = JOB_STRETCHING;
-	job->item.done = on_stretched;
-	work_submit(load->pool, &job->item); /* the queue has no limit */
-}
-
-/* ---- at the store */
-
-static void
-count(struct registry_counts *c, enum store_put_result result)
-{
-	c->rows++;
-	c->fresh += result == STORE_PUT_NEW;
-	c->changed += result == STORE_PUT_CHANGED;
-	c->unchanged += result == STORE_PUT_UNCHANGED;
-}
-
-static void on_put(struct store_req *req);
-
-static void
-job_store(struct job *job)
-{
-	job->state = JOB_STORING;
-	memset(&job->put.req, 0, sizeof(job->put.req));
-	job->put.req.done = on_put;
-	job->put.req.ctx = job;
-	store_put(job->load->options.store, &job->put);
-}
-
 /* Does this say something about the row, and not about the store? */
 static bool
 is_verdict(enum err_code code)
@@ -185,99 +184,117 @@ is_verdict(enum err_code code)
 	    code != ERR_NOMEM;
 }
 
+/* Rows with the PIN of the row before take its MAC, in file order. */
 static void
-on_put(struct store_req *req)
-{
-	struct job *job = req->ctx;
-
-	/* All of the lost batch comes by here, in order, so the order of the
-	 * file is kept. */
-	if (req->err.code == ERR_UNSURE && ++job->tries < TRIES_MAX) {
-		job_store(job);
-		return;
-	}
-	job->err = req->err;
-	job->state = JOB_DONE;
-	if (!is_verdict(req->err.code))
-		fail(job->load, &req->err);
-}
-
-/* ---- the ring */
-
-/* Hand to the store, in file order, what is ready for it. */
-static void
-advance(struct registry_load *load)
+gather_rows(struct registry_load *load, struct page *page)
 {
 	struct job *job;
+	size_t i;
 
-	for (; load->next < load->tail; load->next++) {
-		job = job_at(load, load->next);
-		if (job->state == JOB_STRETCHING)
-			return;
-		if (job->state == JOB_DONE)
+	page->put = (struct store_put_page){ .rows = page->rows };
+	for (i = 0; i < page->n; i++) {
+		job = &page->jobs[i];
+		if (job->err.code != ERR_NONE)
 			continue; /* rejected before it got here */
-		if (job->state == JOB_SAME_PIN)
+		if (job->same_pin)
 			memcpy(job->put.pin, load->pin_mac, SECRET_MAC_SIZE);
 		else if (job->put.has_pin)
 			memcpy(load->pin_mac, job->put.pin, SECRET_MAC_SIZE);
-		job_store(job);
+		page->rows[page->put.n++] = &job->put;
 	}
 }
 
+/* Somebody else's turn: what waits for an SQLite file has no queue, and looks
+ * again and again. */
 static void
-reject(struct registry_load *load, const struct job *job)
+let_others(const struct registry_load *load)
+{
+	int64_t left_us =
+	    load->stored_us + load->options.pause_us - clock_mono_us();
+	struct timespec left = { .tv_nsec = left_us * 1000 };
+
+	if (load->options.pause_us > 0 && left_us > 0)
+		nanosleep(&left, NULL);
+}
+
+static void
+page_submit(struct registry_load *load, struct page *page)
+{
+	wait_for_pins(load, page);
+	gather_rows(load, page);
+	if (load->failed.code != ERR_NONE)
+		return;
+	let_others(load);
+	page->storing = true;
+	store_put_page(load->options.store, &page->put);
+}
+
+static void
+reject(struct registry_load *load, const struct job *job, const char *reason)
 {
 	struct registry_reject r = {
 		.line = job->line,
-		.reason = job->err.text,
+		.reason = reason,
 		.raw = job->raw,
 		.raw_len = job->raw_len,
 	};
 	struct err err;
 
-	load->counts.rows++;
 	load->counts.rejected++;
 	if (load->options.reject(load->options.ctx, &r, &err) == -1)
 		fail(load, &err);
 }
 
-/* Count what is done, in file order.  Rows that met a failed store are not
- * counted: they are as if they had not been read. */
 static void
-retire(struct registry_load *load)
+job_count(struct registry_load *load, const struct job *job)
 {
-	struct job *job;
+	struct registry_counts *c = &load->counts;
+	const struct err *err =
+	    job->err.code != ERR_NONE ? &job->err : &job->put.req.err;
 
-	for (; load->head < load->next; load->head++) {
-		job = job_at(load, load->head);
-		if (job->state != JOB_DONE)
-			return;
-		if (job->err.code == ERR_NONE)
-			count(&load->counts, job->put.result);
-		else if (is_verdict(job->err.code) &&
-		    load->failed.code == ERR_NONE)
-			reject(load, job);
-		job_clear(job);
+	c->rows++;
+	if (err->code != ERR_NONE) {
+		reject(load, job, err->text);
+		return;
 	}
+	c->fresh += job->put.result == STORE_PUT_NEW;
+	c->changed += job->put.result == STORE_PUT_CHANGED;
+	c->unchanged += job->put.result == STORE_PUT_UNCHANGED;
 }
 
-/* Get on: block on the pool while it holds up a batch worth a commit, else on
- * the store. */
+/* Wait until a page is durable, and count its rows in file order.  Rows that
+ * met a failed store are not counted: they are as if they had not been
+ * read. */
 static void
-pump(struct registry_load *load)
+page_retire(struct registry_load *load, struct page *page)
 {
-	struct pollfd pfd = { .fd = work_fd(load->pool), .events = POLLIN };
+	size_t i;
 
-	work_dispatch(load->pool);
-	if (load->failed.code != ERR_NONE)
+	if (!page->storing)
 		return;
-	advance(load);
-	if (load->next == load->tail ||
-	    store_pending(load->options.store) >= BATCH_MIN)
-		store_dispatch(load->options.store);
-	else if (pfd.fd != -1)
-		poll(&pfd, 1, -1);
-	retire(load);
+	while (store_wait(load->options.store, &page->put.req) == -1 &&
+	    page->put.req.err.code == ERR_UNSURE && ++page->tries < TRIES_MAX)
+		store_put_page(load->options.store, &page->put);
+	load->stored_us = clock_mono_us();
+	if (page->put.req.err.code != ERR_NONE)
+		fail(load, &page->put.req.err);
+	for (i = 0; i < page->n && load->failed.code == ERR_NONE; i++)
+		job_count(load, &page->jobs[i]);
+	page_clear(page);
+}
+
+/* The page that was filled goes to the store, after the one before it. */
+static void
+page_close(struct registry_load *load)
+{
+	struct page *page = &load->pages[load->filling];
+	struct page *before = &load->pages[(load->filling + 1) % PAGES];
+
+	load->row_put = NULL;
+	wait_for_pins(load, page);
+	page_retire(load, before);
+	page_submit(load, page);
+	load->filling = (load->filling + 1) % PAGES;
 }
 
 static int
@@ -289,11 +306,28 @@ outcome(const struct registry_load *load, struct err *err)
 	return -1;
 }
 
+/* ---- rows */
+
 static int
-job_fill(
-    struct job *job, const struct csv_row *row, int64_t now_us, struct err *err)
+job_put(struct registry_load *load, struct job *job,
+    const struct registry_row *row, int64_t now_us, struct err *err)
 {
-	struct registry_load *load = job->load;
+	if (load->row_put != NULL &&
+	    registry_row_same_holder(row, &load->row)) {
+		registry_put_again(&job->put, load->row_put, row, now_us);
+	} else if (registry_put_fill(
+		       &job->put, load->options.keys, row, now_us, err) == -1)
+		return -1;
+	job_pin(load, job, row->pin);
+	load->row = *row;
+	load->row_put = &job->put;
+	return 0;
+}
+
+static int
+job_fill(struct registry_load *load, struct job *job, const struct csv_row *row,
+    int64_t now_us, struct err *err)
+{
 	struct registry_row parsed;
 	int rc;
 
@@ -302,10 +336,7 @@ job_fill(
 	rc = registry_row_parse(
 	    &parsed, load->options.header, row, clock_jst_ymd(now_us), err);
 	if (rc == 0)
-		rc = registry_put_fill(
-		    &job->put, load->options.keys, &parsed, now_us, err);
-	if (rc == 0)
-		job_pin(load, job, parsed.pin);
+		rc = job_put(load, job, &parsed, now_us, err);
 	secret_cleanse(&parsed, sizeof(parsed));
 	return rc;
 }
@@ -314,51 +345,52 @@ int
 registry_load_row(struct registry_load *load, const struct csv_row *row,
     int64_t now_us, struct err *err)
 {
-	struct job *job;
+	struct page *page = &load->pages[load->filling];
+	struct job *job = &page->jobs[page->n];
 
-	while (load->failed.code == ERR_NONE &&
-	    load->tail - load->head == JOBS_MAX)
-		pump(load);
 	if (outcome(load, err) == -1)
 		return -1;
-	job = job_at(load, load->tail);
-	job->load = load;
+	job->page = page;
 	job->line = row->line;
 	job->raw_len = row->raw_len;
 	if ((job->raw = malloc(row->raw_len + 1)) == NULL)
 		return err_set(err, ERR_NOMEM, "out of memory");
 	memcpy(job->raw, row->raw, row->raw_len);
-	if (job_fill(job, row, now_us, &job->err) == -1) {
-		job->state = JOB_DONE;
-		if (!is_verdict(job->err.code))
-			fail(load, &job->err);
-	}
-	load->tail++;
+	page->n++;
+	if (job_fill(load, job, row, now_us, &job->err) == -1 &&
+	    !is_verdict(job->err.code))
+		fail(load, &job->err);
+	if (page->n == STORE_PAGE_MAX || page->n_pins == PINS_MAX)
+		page_close(load);
 	return outcome(load, err);
 }
 
 int
 registry_load_end(struct registry_load *load, struct err *err)
 {
-	while (load->failed.code == ERR_NONE && load->head < load->tail)
-		pump(load);
+	unsigned int i;
+
+	if (load->failed.code == ERR_NONE && load->pages[load->filling].n > 0)
+		page_close(load);
+	for (i = 0; i < PAGES; i++)
+		page_retire(load, &load->pages[i]);
 	return outcome(load, err);
 }
 
 void
 registry_load_free(struct registry_load *load)
 {
-	uint64_t i;
+	unsigned int i;
 
 	if (load == NULL)
 		return;
 	work_free(load->pool);
-	for (i = load->head; i < load->next; i++)
-		if (job_at(load, i)->state == JOB_STORING)
+	for (i = 0; i < PAGES; i++) {
+		if (load->pages[i].storing)
 			store_wait(
-			    load->options.store, &job_at(load, i)->put.req);
-	for (i = load->head; i < load->tail; i++)
-		job_clear(job_at(load, i));
+			    load->options.store, &load->pages[i].put.req);
+		page_clear(&load->pages[i]);
+	}
 	secret_cleanse(load, sizeof(*load));
 	free(load);
 }

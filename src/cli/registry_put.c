@@ -70,6 +70,15 @@ put_phones(struct store_put *put, const struct keyring *keys,
 	}
 }
 
+static void
+put_cert(struct store_put *put, const struct registry_row *row, int64_t now_us)
+{
+	put->cert = row->cert;
+	if (row->cert.status != STORE_GOOD)
+		put->cert.status_us = now_us;
+	put->now_us = now_us;
+}
+
 int
 registry_put_fill(struct store_put *put, const struct keyring *keys,
     const struct registry_row *row, int64_t now_us, struct err *err)
@@ -84,11 +93,27 @@ registry_put_fill(struct store_put *put, const struct keyring *keys,
 	    put->municipality, sizeof(put->municipality), row->municipality);
 	put_phones(put, keys, row);
 	put->has_pin = row->pin[0] != '\0';
-	put->cert = row->cert;
-	if (row->cert.status != STORE_GOOD)
-		put->cert.status_us = now_us;
-	put->now_us = now_us;
+	put_cert(put, row, now_us);
 	return put_contact(put, keys, row, err);
+}
+
+void
+registry_put_again(struct store_put *put, const struct store_put *before,
+    const struct registry_row *row, int64_t now_us)
+{
+	memcpy(put->ref, before->ref, STORE_MAC_SIZE);
+	put->n_old = before->n_old;
+	memcpy(put->old_refs, before->old_refs, sizeof(put->old_refs));
+	memcpy(put->tag, before->tag, STORE_MAC_SIZE);
+	put->key_version = before->key_version;
+	memcpy(
+	    put->municipality, before->municipality, sizeof(put->municipality));
+	put->n_phones = before->n_phones;
+	memcpy(put->phones, before->phones, sizeof(put->phones));
+	put->has_pin = before->has_pin;
+	put->contact_len = before->contact_len;
+	memcpy(put->contact, before->contact, before->contact_len);
+	put_cert(put, row, now_us);
 }
 
 /* The value of "ref" in the opened text. */

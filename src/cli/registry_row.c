@@ -354,3 +354,21 @@ registry_row_parse(struct registry_row *out,
 	secret_cleanse(text, sizeof(text));
 	return rc == 0 ? check_dates(out, today, err) : -1;
 }
+
+bool
+registry_row_same_holder(
+    const struct registry_row *a, const struct registry_row *b)
+{
+	unsigned int i;
+
+	if (strcmp(a->ref, b->ref) != 0 || strcmp(a->birth, b->birth) != 0 ||
+	    strcmp(a->postal, b->postal) != 0 ||
+	    strcmp(a->municipality, b->municipality) != 0 ||
+	    strcmp(a->pin, b->pin) != 0 || strcmp(a->kana, b->kana) != 0 ||
+	    a->n_phones != b->n_phones)
+		return false;
+	for (i = 0; i < a->n_phones; i++)
+		if (strcmp(a->phones[i], b->phones[i]) != 0)
+			return false;
+	return true;
+}

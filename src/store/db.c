@@ -296,6 +296,40 @@ db_run_id(struct db_query *q, int64_t *id, struct err *err)
 	return rc;
 }
 
+/* ---- many rows at once */
+
+struct db_query *
+db_load(struct store_db *db, const char *into)
+{
+	assert(db->writing);
+	return db_query(db, into);
+}
+
+int
+db_load_row(struct db_query *q, struct err *err)
+{
+	int rc = q->db->engine->load_row(q, err);
+
+	q->n_values = 0;
+	return rc;
+}
+
+int
+db_load_end(struct db_query *q, struct err *err)
+{
+	return q->db->engine->load_end(q, err);
+}
+
+int
+db_new_ids(struct store_db *db, const char *table, int64_t *ids, size_t n,
+    struct err *err)
+{
+	assert(db->writing);
+	return db->engine->new_ids(db, table, ids, n, err);
+}
+
+/* ---- columns */
+
 static struct db_value
 next_column(struct db_query *q)
 {

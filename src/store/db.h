@@ -190,6 +190,23 @@ void db_get_text(struct db_query *q, char *out, size_t size);
 /* At most `size` bytes; returns how many. */
 size_t db_get_blob(struct db_query *q, void *out, size_t size);
 
+/* ---- many rows at once (db.c) */
+
+/*
+ * Insert rows into a table by the engine's fastest way.  `into` is a literal,
+ * "table (column, column, ...)".  Bind a row's values, db_load_row(), and so
+ * on; the rows are there after db_load_end(), and until then nothing else is
+ * run.  After -1 only a rollback is left.  Loading no row at all is fine.
+ */
+struct db_query *db_load(struct store_db *db, const char *into);
+int db_load_row(struct db_query *q, struct err *err);
+int db_load_end(struct db_query *q, struct err *err);
+
+/* Numbers for `n` new rows of a table with an id that are then inserted by
+ * this transaction, ascending. */
+int db_new_ids(struct store_db *db, const char *table, int64_t *ids, size_t n,
+    struct err *err);
+
 /* How many rows the last db_run() wrote. */
 int64_t db_changes(struct store_db *db);
 

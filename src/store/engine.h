@@ -13,7 +13,7 @@
 #include "db.h"
 
 #define DB_QUERIES 256 /* more than there are literals; power of two */
-#define DB_VALUES_MAX 16
+#define DB_VALUES_MAX 32
 
 enum db_type { DB_NULL, DB_INT, DB_TEXT, DB_BLOB };
 
@@ -62,6 +62,12 @@ struct db_engine {
 	int64_t (*last_id)(struct store_db *db);
 	/* Borrowed until the next step. */
 	struct db_value (*column)(struct db_query *q, int column);
+	/* Of db_load(): add a row of q->values; end. */
+	int (*load_row)(struct db_query *q, struct err *err);
+	int (*load_end)(struct db_query *q, struct err *err);
+	/* See db_new_ids(). */
+	int (*new_ids)(struct store_db *db, const char *table, int64_t *ids,
+	    size_t n, struct err *err);
 	/* No more rows are wanted. */
 	void (*reset)(struct db_query *q);
 	/* A SELECT of the server's clock in microseconds; NULL: db_now_us(). */

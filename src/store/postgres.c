@@ -212,6 +212,9 @@ const struct db_engine postgres_engine = {
 	.lock = pg_lock,
 	.step = postgres_step,
 	.column = postgres_column,
+	.load_row = postgres_load_row,
+	.load_end = postgres_load_end,
+	.new_ids = postgres_new_ids,
 	.reset = postgres_reset,
 	.clock = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000"
 		 " AS BIGINT)",

@@ -60,9 +60,27 @@ int postgres_exec(
 /* Send only, and wait only: for the commit.  NULL: there is no answer. */
 PGresult *postgres_wait(struct postgres_db *d, int timeout_ms);
 
+/* A value on its way to the server, in binary. */
+#define POSTGRES_ODD (2 * STORE_CALL_ID_MAX + 3) /* as gateways' texts get */
+struct postgres_parameter {
+	uint8_t number[8];
+	char odd[POSTGRES_ODD];
+};
+
+/* The bytes of a value and how many; NULL for NULL.  Borrowed from both. */
+const char *postgres_parameter(
+    struct postgres_parameter *p, const struct db_value *v, int *len);
+
 int postgres_step(struct db_query *q, struct err *err);
 struct db_value postgres_column(struct db_query *q, int column);
 void postgres_reset(struct db_query *q);
+
+/* ---- postgres_load.c */
+
+int postgres_load_row(struct db_query *q, struct err *err);
+int postgres_load_end(struct db_query *q, struct err *err);
+int postgres_new_ids(struct store_db *db, const char *table, int64_t *ids,
+    size_t n, struct err *err);
 
 /* ---- postgres_fault.c */
 

@@ -11,8 +11,6 @@
 #include "base/str.h"
 #include "postgres.h"
 
-#define ODD_BYTES STORE_CALL_ID_MAX /* as long as a gateway's text gets */
-
 /* Types by their numbers in pg_type, which never change. */
 enum { OID_BOOL = 16, OID_BYTEA = 17, OID_INT8 = 20, OID_INT4 = 23 };
 
@@ -59,6 +57,8 @@ postgres_wait(struct postgres_db *d, int timeout_ms)
 		}
 		PQclear(result);
 		result = next;
+		if (PQresultStatus(result) == PGRES_COPY_IN)
+			return result; /* it waits for us */
 	}
 
 lost:
@@ -74,7 +74,8 @@ succeeded(const PGresult *result)
 {
 	ExecStatusType status = PQresultStatus(result);
 
-	return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+	return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK ||
+	    status == PGRES_COPY_IN;
 }
 
 /* What was sent is answered, and it worked; or NULL with *err. */
@@ -135,12 +136,6 @@ query_prepare(struct postgres_db *d, struct db_query *q, struct err *err)
 	return q->prepared ? 0 : -1;
 }
 
-/* A value on its way to the server, in binary. */
-struct parameter {
-	uint8_t number[8];
-	char odd[2 * ODD_BYTES + 3];
-};
-
 static void
 put_be64(uint8_t out[8], int64_t value)
 {
@@ -154,14 +149,16 @@ put_be64(uint8_t out[8], int64_t value)
 /* Text is UTF-8 there.  What a gateway made up otherwise must not fail the
  * batch: it is stored in hexadecimal, so that different ones stay different. */
 static void
-put_odd(const struct db_value *v, char odd[2 * ODD_BYTES + 3])
+put_odd(const struct db_value *v, char odd[POSTGRES_ODD])
 {
 	memcpy(odd, "\\x", 2);
-	str_hex(v->bytes, v->len < ODD_BYTES ? v->len : ODD_BYTES, odd + 2);
+	str_hex(v->bytes,
+	    v->len < STORE_CALL_ID_MAX ? v->len : STORE_CALL_ID_MAX, odd + 2);
 }
 
-static const char *
-parameter_put(struct parameter *p, const struct db_value *v, int *len)
+const char *
+postgres_parameter(
+    struct postgres_parameter *p, const struct db_value *v, int *len)
 {
 	*len = (int)v->len;
 	switch (v->type) {
@@ -185,14 +182,14 @@ parameter_put(struct parameter *p, const struct db_value *v, int *len)
 static PGresult *
 query_run(struct postgres_db *d, struct db_query *q, struct err *err)
 {
-	struct parameter parameters[DB_VALUES_MAX];
+	struct postgres_parameter parameters[DB_VALUES_MAX];
 	const char *values[DB_VALUES_MAX];
 	int i, lengths[DB_VALUES_MAX], formats[DB_VALUES_MAX];
 	char name[16];
 
 	for (i = 0; i < q->n_values; i++) {
-		values[i] =
-		    parameter_put(&parameters[i], &q->values[i], &lengths[i]);
+		values[i] = postgres_parameter(
+		    &parameters[i], &q->values[i], &lengths[i]);
 		formats[i] = 1;
 	}
 	query_name(q, name);

@@ -28,4 +28,12 @@ int64_t sqlite_last_id(struct store_db *db);
 struct db_value sqlite_column(struct db_query *q, int column);
 void sqlite_reset(struct db_query *q);
 
+/* And on many rows: sqlite_load.c. */
+int sqlite_load_row(struct db_query *q, struct err *err);
+int sqlite_load_end(struct db_query *q, struct err *err);
+int sqlite_new_ids(struct store_db *db, const char *table, int64_t *ids,
+    size_t n, struct err *err);
+/* Set the parameters: sqlite_query.c. */
+void sqlite_bind(struct db_query *q);
+
 #endif

@@ -48,8 +48,8 @@ bind_value(sqlite3_stmt *stmt, int i, const struct db_value *v)
 }
 
 /* A bind fails only by our own mistake. */
-static void
-query_bind(struct db_query *q)
+void
+sqlite_bind(struct db_query *q)
 {
 	sqlite3_stmt *stmt = q->handle;
 	int i, rc;
@@ -72,7 +72,7 @@ sqlite_step(struct db_query *q, struct err *err)
 	if (q->handle == NULL && (rc = query_prepare(q)) != SQLITE_OK)
 		return sqlite_fault(d, rc, err);
 	if (!q->running)
-		query_bind(q);
+		sqlite_bind(q);
 	rc = sqlite3_step(q->handle);
 	if (rc == SQLITE_ROW)
 		return 1;

@@ -24,15 +24,14 @@
 #include "store/registry.h"
 #include "wire/csv.h"
 
-#define ROWS_MAX 3000
+#define ROWS_MAX 12000
 #define NOW (INT64_C(1795400000) * CLOCK_S_US) /* in November 2026 */
 
 /* ---- a store made of a list */
 
 struct store {
-	struct store_put *waiting[ROWS_MAX];
-	size_t n;
-	size_t most; /* the most that ever waited */
+	struct store_put_page *waiting;
+	size_t most; /* the most rows that ever shared a commit */
 	size_t commits;
 	size_t unsure;  /* so many commits more are lost */
 	size_t fail_at; /* this commit fails; 0 = none */
@@ -42,13 +41,13 @@ struct store {
 };
 
 void
-store_put(struct store *s, struct store_put *r)
+store_put_page(struct store *s, struct store_put_page *r)
 {
-	assert_true(s->n < ROWS_MAX);
-	s->waiting[s->n++] = r;
+	assert_null(s->waiting); /* one at a time */
+	s->waiting = r;
 	r->req.run = (void *)1; /* not done */
-	if (s->n > s->most)
-		s->most = s->n;
+	if (r->n > s->most)
+		s->most = r->n;
 }
 
 static bool
@@ -65,51 +64,44 @@ known(const struct store *s, const char *serial)
 static void
 carry_out(struct store *s, struct store_put *r)
 {
+	r->req.err = (struct err){ 0 };
 	if (known(s, r->cert.serial)) {
 		err_set(&r->req.err, ERR_CONFLICT, "twice");
 		return;
 	}
+	assert_true(s->n_serials < ROWS_MAX);
 	memcpy(s->pins[s->n_serials], r->pin, STORE_MAC_SIZE);
 	strcpy(s->serials[s->n_serials++], r->cert.serial);
 	r->result = STORE_PUT_NEW;
 }
 
-size_t
-store_dispatch(struct store *s)
+static void
+commit(struct store *s, struct store_put_page *r)
 {
-	size_t n = s->n, i;
-	struct store_put *batch[ROWS_MAX];
-	bool unsure = s->unsure > 0, fail = ++s->commits == s->fail_at;
+	size_t i;
 
-	memcpy(batch, s->waiting, sizeof(batch));
-	s->n = 0;
-	s->unsure -= unsure;
-	for (i = 0; i < n; i++) {
-		batch[i]->req.err = (struct err){ 0 };
-		batch[i]->req.run = NULL;
-		if (unsure)
-			err_set(&batch[i]->req.err, ERR_UNSURE, "lost");
-		else if (fail)
-			err_set(&batch[i]->req.err, ERR_STORE, "disk is full");
-		else
-			carry_out(s, batch[i]);
-		batch[i]->req.done(&batch[i]->req);
-	}
-	return n;
-}
-
-size_t
-store_pending(const struct store *s)
-{
-	return s->n;
+	s->commits++;
+	r->req.err = (struct err){ 0 };
+	r->req.run = NULL;
+	if (s->unsure > 0) {
+		s->unsure--;
+		err_set(&r->req.err, ERR_UNSURE, "lost");
+	} else if (s->commits == s->fail_at) {
+		err_set(&r->req.err, ERR_STORE, "disk is full");
+	} else
+		for (i = 0; i < r->n; i++)
+			carry_out(s, r->rows[i]);
 }
 
 int
 store_wait(struct store *s, struct store_req *req)
 {
-	while (req->run != NULL)
-		store_dispatch(s);
-	return 0;
+	if (req->run != NULL) {
+		assert_ptr_equal(&s->waiting->req, req);
+		s->waiting = NULL;
+		commit(s, (struct store_put_page *)req);
+	}
+	return req->err.code == ERR_NONE ? 0 : -1;
 }
 
 /* ---- a load */
@@ -234,7 +226,7 @@ test_the_order_of_the_file_is_kept(void **state)
 	c = registry_load_counts(l.load);
 	assert_int_equal(c.rows, 1500);
 	assert_int_equal(c.fresh, 1500);
-	assert_in_range(l.store->most, 1, 512);
+	assert_in_range(l.store->most, 100, STORE_PAGE_MAX);
 	assert_in_range(l.store->commits, 1, 40); /* hundreds share one */
 	end(&l);
 }
@@ -419,15 +411,15 @@ test_a_failed_store_stops_the_load(void **state)
 	(void)state;
 	begin(&l, 0);
 	l.store->fail_at = 2;
-	for (i = 1; i <= 2000; i++)
+	for (i = 1; i <= 3 * STORE_PAGE_MAX; i++)
 		if (feed(&l, i, i, "", &err) == -1)
 			break;
-	assert_in_range(i, 513, 1600);
+	assert_in_range(i, STORE_PAGE_MAX + 1, 3 * STORE_PAGE_MAX);
 	assert_string_equal(err.text, "disk is full");
 	assert_int_equal(feed(&l, i, i, "", &err), -1);
 	assert_int_equal(registry_load_end(l.load, &err), -1);
 	c = registry_load_counts(l.load);
-	assert_int_equal(c.rows, 512);
+	assert_int_equal(c.rows, STORE_PAGE_MAX);
 	assert_int_equal(c.rejected, 0); /* the rows are not at fault */
 	assert_int_equal(l.n_rejects, 0);
 	end(&l);

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * registry_page.h -- the part of the store that a page of the registry is
+ * about, in memory: read in bulk, changed row by row, written in bulk.
+ * Nobody but the registry's files includes it.  Store thread only.
+ */
+#ifndef STORE_REGISTRY_PAGE_H
+#define STORE_REGISTRY_PAGE_H
+
+#include "shared.h"
+#include "store/registry.h"
+
+/* A holder as the rows so far have left it. */
+struct page_holder {
+	int64_t id; /* negative: not on record, stands for a new one's */
+	uint8_t ref[STORE_MAC_SIZE];
+	uint8_t tag[STORE_MAC_SIZE];
+	uint32_t key_version;
+	char municipality[7];
+	bool has_pin;
+	uint8_t pin[STORE_MAC_SIZE];
+	size_t contact_len;
+	uint8_t contact[STORE_CONTACT_MAX];
+	unsigned int n_phones;
+	uint8_t phones[STORE_PHONES_MAX][STORE_MAC_SIZE];
+	bool changed;                   /* but for its telephones */
+	bool phones_changed;            /* both: since it was read */
+	struct page_holder *next;       /* in its bucket */
+	struct page_holder *next_known; /* that was read */
+};
+
+/* A certificate likewise; `cert` is as the store has it, apart from a new
+ * one's holder. */
+struct page_cert {
+	struct store_cert cert;   /* id 0: not on record */
+	enum store_status status; /* that the rows so far have given it */
+	struct page_cert *next;
+};
+
+struct page; /* opaque */
+
+/* Read all that `r` is about, and lock its holders.  Owned (page_free); NULL
+ * with *err. */
+struct page *page_read(
+    struct store_db *db, const struct store_put_page *r, struct err *err);
+void page_free(struct page *p);
+
+/* The holder of that reference, or NULL. */
+struct page_holder *page_holder_find(
+    struct page *p, const uint8_t ref[STORE_MAC_SIZE]);
+
+/* A new holder, empty but for its reference. */
+struct page_holder *page_holder_add(
+    struct page *p, const uint8_t ref[STORE_MAC_SIZE]);
+
+/* Give a holder another reference. */
+void page_holder_rename(
+    struct page *p, struct page_holder *h, const uint8_t ref[STORE_MAC_SIZE]);
+
+/* The certificate of that issuer and serial, or NULL. */
+struct page_cert *page_cert_find(
+    struct page *p, const char *issuer, const char *serial);
+
+/* A new certificate of a holder (or of one that page_holder_add() made), good
+ * for now. */
+struct page_cert *page_cert_add(
+    struct page *p, const struct store_cert *cert, int64_t holder);
+
+/* A change of status, in the order in which they shall be written. */
+void page_status_add(struct page *p, struct page_cert *c,
+    enum store_status status, int64_t status_us, int64_t now_us);
+
+/* Write what has changed. */
+int page_write(struct store_db *db, struct page *p, struct err *err);
+
+#endif

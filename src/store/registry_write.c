@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writing what a page of the registry has changed, most of it in bulk. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "registry_inner.h"
+
+/* ---- holders */
+
+/* The columns after the id, or before the WHERE. */
+static void
+holder_bind(struct db_query *q, const struct page_holder *h)
+{
+	db_bind_blob(q, h->ref, STORE_MAC_SIZE);
+	db_bind_blob(q, h->tag, STORE_MAC_SIZE);
+	db_bind_int(q, h->key_version);
+	db_bind_text(q, h->municipality);
+	if (h->has_pin)
+		db_bind_blob(q, h->pin, STORE_MAC_SIZE);
+	else
+		db_bind_null(q);
+	if (h->contact_len > 0)
+		db_bind_blob(q, h->contact, h->contact_len);
+	else
+		db_bind_null(q);
+}
+
+/* New holders take their numbers; their certificates learn of them. */
+static int
+holders_number(struct store_db *db, struct page *p, struct err *err)
+{
+	int64_t ids[STORE_PAGE_MAX];
+	size_t i;
+
+	if (db_new_ids(db, "holders", ids, p->n_holders, err) == -1)
+		return -1;
+	for (i = 0; i < p->n_holders; i++)
+		p->holders[i].id = ids[i];
+	for (i = 0; i < p->n_certs; i++)
+		if (p->certs[i].cert.holder < 0)
+			p->certs[i].cert.holder =
+			    ids[-p->certs[i].cert.holder - 1];
+	return 0;
+}
+
+static int
+holders_insert(struct store_db *db, struct page *p, struct err *err)
+{
+	struct db_query *q;
+	size_t i;
+
+	if (p->n_holders == 0)
+		return 0;
+	if (holders_number(db, p, err) == -1)
+		return -1;
+	q = db_load(db,
+	    "holders (id, ref, tag, key_version, municipality, pin, contact)");
+	for (i = 0; i < p->n_holders; i++) {
+		db_bind_int(q, p->holders[i].id);
+		holder_bind(q, &p->holders[i]);
+		if (db_load_row(q, err) == -1)
+			return -1;
+	}
+	return db_load_end(q, err);
+}
+
+static int
+holders_update(struct store_db *db, struct page *p, struct err *err)
+{
+	struct page_holder *h;
+	struct db_query *q;
+
+	for (h = p->known; h != NULL; h = h->next_known) {
+		if (!h->changed)
+			continue;
+		q = db_query(db,
+		    "UPDATE holders SET ref = $1, tag = $2, key_version = $3,"
+		    " municipality = $4, pin = $5, contact = $6"
+		    " WHERE id = $7");
+		holder_bind(q, h);
+		db_bind_int(q, h->id);
+		if (db_run(q, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- telephones */
+
+static int
+phones_delete(struct store_db *db, struct page *p, struct err *err)
+{
+	struct page_holder *h;
+	struct db_query *q;
+
+	for (h = p->known; h != NULL; h = h->next_known) {
+		if (!h->phones_changed)
+			continue;
+		q = db_query(db, "DELETE FROM phones WHERE holder = $1");
+		db_bind_int(q, h->id);
+		if (db_run(q, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+phones_load(struct db_query *q, const struct page_holder *h, struct err *err)
+{
+	unsigned int i;
+
+	for (i = 0; h->phones_changed && i < h->n_phones; i++) {
+		db_bind_int(q, h->id);
+		db_bind_int(q, i);
+		db_bind_blob(q, h->phones[i], STORE_MAC_SIZE);
+		if (db_load_row(q, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+phones_insert(struct store_db *db, struct page *p, struct err *err)
+{
+	struct db_query *q = db_load(db, "phones (holder, place, mac)");
+	struct page_holder *h;
+	size_t i;
+
+	for (i = 0; i < p->n_holders; i++)
+		if (phones_load(q, &p->holders[i], err) == -1)
+			return -1;
+	for (h = p->known; h != NULL; h = h->next_known)
+		if (phones_load(q, h, err) == -1)
+			return -1;
+	return db_load_end(q, err);
+}
+
+/* ---- certificates */
+
+static int
+certs_insert(struct store_db *db, struct page *p, struct err *err)
+{
+	const struct store_cert *c;
+	struct db_query *q;
+	size_t i;
+
+	q = db_load(db,
+	    "certificates (holder, carrier, kind, issuer, serial, not_before,"
+	    " not_after, status, generation, reason, status_us, visible_us)");
+	for (i = 0; i < p->n_certs; i++) {
+		c = &p->certs[i].cert;
+		db_bind_int(q, c->holder);
+		db_bind_int(q, c->carrier);
+		db_bind_int(q, c->kind);
+		db_bind_text(q, c->issuer);
+		db_bind_text(q, c->serial);
+		db_bind_int(q, c->not_before);
+		db_bind_int(q, c->not_after);
+		db_bind_int(q, STORE_GOOD);
+		db_bind_int(q, 0);
+		db_bind_int(q, 0);
+		db_bind_int(q, 0);
+		db_bind_int(q, 0);
+		if (db_load_row(q, err) == -1)
+			return -1;
+	}
+	return db_load_end(q, err);
+}
+
+/* The number that a new certificate was given. */
+static int
+cert_number(struct store_db *db, struct store_cert *c, struct err *err)
+{
+	struct db_query *q;
+	int rc;
+
+	q = db_query(db,
+	    "SELECT id FROM certificates WHERE serial = $1 AND issuer = $2");
+	db_bind_text(q, c->serial);
+	db_bind_text(q, c->issuer);
+	if ((rc = db_step(q, err)) == 1)
+		c->id = db_get_int(q);
+	return rc == -1 ? -1 : 0;
+}
+
+static int
+write_leaf(struct store_db *db, const struct store_cert *c, int64_t now_us,
+    struct err *err)
+{
+	char text[AUDIT_TEXT_MAX];
+
+	snprintf(text, sizeof(text),
+	    "{\"registry\":\"%s\",\"cert\":\"%s/%s:%" PRId64 "\"}",
+	    store_status_name(c->status), c->issuer, c->serial, c->generation);
+	return audit_append(db, now_us, text, err);
+}
+
+/* A revoked hold keeps the instant of the hold. */
+static int
+change_write(struct store_db *db, struct page_change *change, struct err *err)
+{
+	struct store_cert *c = &change->cert->cert;
+	int64_t status_us = c->status == STORE_HELD ? c->status_us
+	    : change->status_us != 0                ? change->status_us
+						    : change->now_us;
+
+	if (c->id == 0 && cert_number(db, c, err) == -1)
+		return -1;
+	if (cert_change(db, c, change->status, status_us, 0, err) == -1)
+		return -1;
+	return write_leaf(db, c, change->now_us, err);
+}
+
+int
+page_write(struct store_db *db, struct page *p, struct err *err)
+{
+	size_t i;
+
+	if (holders_insert(db, p, err) == -1 ||
+	    holders_update(db, p, err) == -1 ||
+	    phones_delete(db, p, err) == -1 ||
+	    phones_insert(db, p, err) == -1 || certs_insert(db, p, err) == -1)
+		return -1;
+	for (i = 0; i < p->n_changes; i++)
+		if (change_write(db, &p->changes[i], err) == -1)
+			return -1;
+	return 0;
+}
