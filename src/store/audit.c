@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,10 +11,32 @@
 #include "shared.h"
 #include "store/audit.h"
 
-#define HASH_SIZE 32
+#define HASH_SIZE STORE_AUDIT_HASH
 _Static_assert(HASH_SIZE == crypto_hash_sha256_BYTES, "SHA-256");
 
+#define PLACE_BITS 40
+#define PLACE_MAX ((INT64_C(1) << PLACE_BITS) - 1)
+
 #define VERIFY_PAGE 1000 /* leaves read at once */
+
+unsigned int
+store_audit_chain(int64_t number)
+{
+	return (unsigned int)(number >> PLACE_BITS);
+}
+
+int64_t
+store_audit_place(int64_t number)
+{
+	return number & PLACE_MAX;
+}
+
+int64_t
+store_audit_number(unsigned int chain, int64_t place)
+{
+	assert(place >= 0 && place <= PLACE_MAX);
+	return (int64_t)chain << PLACE_BITS | place;
+}
 
 /* A leaf that waits for the commit. */
 struct audit_leaf {
@@ -50,17 +74,24 @@ leaf_hash(uint8_t hash[HASH_SIZE], int64_t seq, int64_t at_us, const char *text)
 
 /* ---- adding */
 
+/* The chain that is ours, and where it ends: nobody else adds to it. */
 static int
 last_leaf(
     struct store_db *db, int64_t *seq, uint8_t hash[HASH_SIZE], struct err *err)
 {
+	unsigned int chain;
 	struct db_query *q;
 	int rc;
 
-	*seq = 0;
+	if (db_chain(db, &chain, err) == -1)
+		return -1;
+	*seq = store_audit_number(chain, 0);
 	memset(hash, 0, HASH_SIZE);
-	q = db_query(
-	    db, "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1");
+	q = db_query(db,
+	    "SELECT seq, hash FROM audit WHERE seq BETWEEN $1 AND $2"
+	    " ORDER BY seq DESC LIMIT 1");
+	db_bind_int(q, *seq);
+	db_bind_int(q, store_audit_number(chain, PLACE_MAX));
 	if ((rc = db_step(q, err)) != 1)
 		return rc;
 	*seq = db_get_int(q);
@@ -111,8 +142,7 @@ audit_write(struct store_db *db, struct err *err)
 
 	if (db->leaves == NULL)
 		return 0;
-	if (db_lock(db, DB_LOCK_AUDIT, err) == -1 ||
-	    last_leaf(db, &seq, hash, err) == -1)
+	if (last_leaf(db, &seq, hash, err) == -1)
 		return -1;
 	for (leaf = db->leaves; leaf != NULL; leaf = leaf->next)
 		if (write_leaf(db, leaf, ++seq, hash, err) == -1)
@@ -137,36 +167,116 @@ audit_drop(struct store_db *db, struct audit_leaf **from)
 
 /* ---- verifying */
 
+/* Where the walk is, and which leaf of the checkpoint comes next. */
+struct walk {
+	struct store_audit_verify *r;
+	int64_t number; /* of the leaf before; 0 = none yet */
+	uint8_t hash[HASH_SIZE];
+	size_t next;
+};
+
+#define EVIDENCE \
+	"keep this store as evidence and compare it with the last good copy"
+
+static int
+missing(unsigned int chain, int64_t place, const char *why, struct err *err)
+{
+	return err_set(err, ERR_CONFLICT,
+	    "audit leaf %u.%" PRId64 " is missing: %s; " EVIDENCE, chain, place,
+	    why);
+}
+
+/* Is the leaf the one after the last, or the first of another chain? */
+static int
+check_place(struct walk *w, int64_t number, struct err *err)
+{
+	unsigned int chain = store_audit_chain(number);
+	int64_t place = store_audit_place(number);
+	char why[64];
+
+	if (w->number != 0 && number == w->number + 1)
+		return 0;
+	if (w->number == 0 || chain != store_audit_chain(w->number)) {
+		if (place != 1)
+			return missing(chain, 1, "its chain begins later", err);
+		memset(w->hash, 0, sizeof(w->hash));
+		return 0;
+	}
+	snprintf(why, sizeof(why), "after %" PRId64 " comes %" PRId64,
+	    store_audit_place(w->number), place);
+	return missing(chain, store_audit_place(w->number) + 1, why, err);
+}
+
+/* Leaves of the checkpoint up to here must have been met. */
+static int
+check_checkpoint(struct walk *w, int64_t number, struct err *err)
+{
+	const struct store_audit_verify *r = w->r;
+	const struct store_audit_mark *mark = &r->checkpoint[w->next];
+
+	if (w->next == r->n_checkpoint || mark->number > number)
+		return 0;
+	if (mark->number < number)
+		return missing(store_audit_chain(mark->number),
+		    store_audit_place(mark->number),
+		    "the checkpoint has it; its chain was cut off", err);
+	if (memcmp(mark->hash, w->hash, HASH_SIZE) != 0)
+		return err_set(err, ERR_CONFLICT,
+		    "audit leaf %u.%" PRId64 " is not the one that the "
+		    "checkpoint has: its chain was made anew; " EVIDENCE,
+		    store_audit_chain(number), store_audit_place(number));
+	w->next++;
+	return check_checkpoint(w, number, err);
+}
+
+static int
+note_last(struct walk *w, int64_t number, struct err *err)
+{
+	struct store_audit_verify *r = w->r;
+
+	if (w->number == 0 ||
+	    store_audit_chain(w->number) != store_audit_chain(number)) {
+		if (store_audit_chain(number) >= STORE_AUDIT_CHAINS)
+			return err_set(err, ERR_CONFLICT,
+			    "audit leaf %u.%" PRId64 " is in a chain that "
+			    "nobody writes; " EVIDENCE,
+			    store_audit_chain(number),
+			    store_audit_place(number));
+		r->n++;
+	}
+	r->last[r->n - 1].number = number;
+	memcpy(r->last[r->n - 1].hash, w->hash, HASH_SIZE);
+	r->leaves++;
+	w->number = number;
+	return 0;
+}
+
 /* One step of the walk: does the leaf fit the one before it? */
 static int
-verify_leaf(struct store_audit_verify *r, struct db_query *q, struct err *err)
+verify_leaf(struct walk *w, struct db_query *q, struct err *err)
 {
 	char text[AUDIT_TEXT_MAX + 1]; /* a longer one does not fit anyway */
 	uint8_t hash[HASH_SIZE] = { 0 };
-	int64_t seq = db_get_int(q), at_us = db_get_int(q);
+	int64_t number = db_get_int(q), at_us = db_get_int(q);
 
 	db_get_text(q, text, sizeof(text));
 	db_get_blob(q, hash, sizeof(hash));
-	if (seq != r->leaves + 1)
+	if (check_place(w, number, err) == -1)
+		return -1;
+	leaf_hash(w->hash, number, at_us, text);
+	if (memcmp(hash, w->hash, HASH_SIZE) != 0)
 		return err_set(err, ERR_CONFLICT,
-		    "audit leaf %" PRId64 " is missing: after %" PRId64
-		    " comes %" PRId64 "; keep this store as evidence and "
-		    "compare it with the last good copy",
-		    r->leaves + 1, r->leaves, seq);
-	leaf_hash(r->last, seq, at_us, text);
-	if (memcmp(hash, r->last, HASH_SIZE) != 0)
-		return err_set(err, ERR_CONFLICT,
-		    "audit leaf %" PRId64 " does not fit the one before it: "
-		    "one of them was altered; keep this store as evidence and "
-		    "compare it with the last good copy",
-		    seq);
-	r->leaves = seq;
-	return 0;
+		    "audit leaf %u.%" PRId64 " does not fit the one before "
+		    "it: one of them was altered; " EVIDENCE,
+		    store_audit_chain(number), store_audit_place(number));
+	if (check_checkpoint(w, number, err) == -1)
+		return -1;
+	return note_last(w, number, err);
 }
 
 /* How many leaves of the next page there were, or -1. */
 static int
-verify_page(struct store_db *db, struct store_audit_verify *r, struct err *err)
+verify_page(struct store_db *db, struct walk *w, struct err *err)
 {
 	struct db_query *q;
 	int n = 0, rc;
@@ -174,10 +284,10 @@ verify_page(struct store_db *db, struct store_audit_verify *r, struct err *err)
 	q = db_query(db,
 	    "SELECT seq, at_us, text, hash FROM audit WHERE seq > $1"
 	    " ORDER BY seq LIMIT $2");
-	db_bind_int(q, r->leaves);
+	db_bind_int(q, w->number);
 	db_bind_int(q, VERIFY_PAGE);
 	for (; (rc = db_step(q, err)) == 1; n++)
-		if (verify_leaf(r, q, err) == -1)
+		if (verify_leaf(w, q, err) == -1)
 			return -1;
 	return rc == -1 ? -1 : n;
 }
@@ -186,17 +296,30 @@ static int
 verify_run(struct store_db *db, struct store_req *req, struct err *err)
 {
 	struct store_audit_verify *r = (struct store_audit_verify *)req;
+	struct walk w = { .r = r };
 	int n;
 
 	r->leaves = 0;
-	memset(r->last, 0, sizeof(r->last));
-	while ((n = verify_page(db, r, err)) == VERIFY_PAGE)
+	r->n = 0;
+	while ((n = verify_page(db, &w, err)) == VERIFY_PAGE)
 		;
-	return n == -1 ? -1 : 0;
+	return n == -1 ? -1 : check_checkpoint(&w, INT64_MAX, err);
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+	const struct store_audit_mark *x = a, *y = b;
+
+	return (x->number > y->number) - (x->number < y->number);
 }
 
 void
 store_audit_verify(struct store *s, struct store_audit_verify *r)
 {
+	assert(r->n_checkpoint <= STORE_AUDIT_CHAINS);
+	qsort(r->checkpoint, r->n_checkpoint, sizeof(r->checkpoint[0]),
+	    by_number);
+	/* DB_READ: the last leaves of one instant are a checkpoint */
 	store_submit(s, &r->req, verify_run, DB_READ);
 }

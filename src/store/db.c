@@ -175,6 +175,15 @@ db_lock(struct store_db *db, enum db_lock lock, struct err *err)
 	return 0;
 }
 
+int
+db_chain(struct store_db *db, unsigned int *chain, struct err *err)
+{
+	assert(db->writing);
+	*chain = 0;
+	return db->engine->chain == NULL ? 0
+					 : db->engine->chain(db, chain, err);
+}
+
 /* ---- statements */
 
 /* The statement's place: where it is, or where it belongs. */

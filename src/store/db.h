@@ -148,10 +148,12 @@ int db_save_end(struct store_db *db, bool keep, struct err *err);
 /* Until the commit this is done by nobody else. */
 enum db_lock {
 	DB_LOCK_ATTEMPTS, /* counting attempts */
-	DB_LOCK_AUDIT,    /* adding to the audit chain */
 };
 
 int db_lock(struct store_db *db, enum db_lock lock, struct err *err);
+
+/* The number of the audit chain that this connection alone adds to. */
+int db_chain(struct store_db *db, unsigned int *chain, struct err *err);
 
 /* ---- statements (db.c) */
 

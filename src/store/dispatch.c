@@ -119,7 +119,7 @@ store_dispatch_take(struct store *s, struct store_dispatch_take *r)
 {
 	assert(r->max > 0 && r->max <= STORE_DISPATCH_PAGE);
 	assert(r->lease_us > 0 && r->lease_us <= FAR_US / 31);
-	store_submit(s, &r->req, take_run, true);
+	store_submit(s, &r->req, take_run, DB_WRITE);
 }
 
 /* ---- settle */
@@ -208,7 +208,7 @@ store_dispatch_settle(struct store *s, struct store_dispatch_settle *r)
 	assert(r->after_us == 0 || r->state != STORE_DISPATCH_FAILED);
 	assert(r->after_us > 0 || r->state == STORE_DISPATCH_DONE ||
 	    r->state == STORE_DISPATCH_FAILED);
-	store_submit(s, &r->req, settle_run, true);
+	store_submit(s, &r->req, settle_run, DB_WRITE);
 }
 
 /* ---- retry */
@@ -291,5 +291,5 @@ retry_run(struct store_db *db, struct store_req *req, struct err *err)
 void
 store_dispatch_retry(struct store *s, struct store_dispatch_retry *r)
 {
-	store_submit(s, &r->req, retry_run, true);
+	store_submit(s, &r->req, retry_run, DB_WRITE);
 }

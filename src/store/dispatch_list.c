@@ -121,7 +121,7 @@ list_run(struct store_db *db, struct store_req *req, struct err *err)
 void
 store_dispatch_list(struct store *s, struct store_dispatch_list *r)
 {
-	store_submit(s, &r->req, list_run, false);
+	store_submit(s, &r->req, list_run, DB_READ);
 }
 
 /* ---- attempts */
@@ -156,7 +156,7 @@ attempts_run(struct store_db *db, struct store_req *req, struct err *err)
 void
 store_dispatch_attempts(struct store *s, struct store_dispatch_attempts *r)
 {
-	store_submit(s, &r->req, attempts_run, false);
+	store_submit(s, &r->req, attempts_run, DB_READ);
 }
 
 /* ---- depth */
@@ -194,5 +194,5 @@ depth_run(struct store_db *db, struct store_req *req, struct err *err)
 void
 store_dispatch_depth(struct store *s, struct store_dispatch_depth *r)
 {
-	store_submit(s, &r->req, depth_run, false);
+	store_submit(s, &r->req, depth_run, DB_READ);
 }

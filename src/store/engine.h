@@ -56,6 +56,8 @@ struct db_engine {
 	bool (*in_transaction)(struct store_db *db);
 	/* NULL: one writes at a time anyway. */
 	int (*lock)(struct store_db *db, enum db_lock lock, struct err *err);
+	/* NULL: the one who writes has chain 0. */
+	int (*chain)(struct store_db *db, unsigned int *chain, struct err *err);
 	/* The first step (q->running is false) runs it with q->values. */
 	int (*step)(struct db_query *q, struct err *err);
 	/* Of the last INSERT with DB_ID; NULL: that is a row. */

@@ -92,7 +92,7 @@ static const char *const migrations[] = {
 	") STRICT;"
 	"CREATE INDEX outbox_hold ON outbox (hold);"
 	"CREATE TABLE audit ("
-	"	seq INTEGER PRIMARY KEY," /* 1, 2, ... without a gap */
+	"	seq INTEGER PRIMARY KEY," /* chain and place: audit.h */
 	"	at_us INTEGER NOT NULL,"
 	"	text TEXT NOT NULL,"
 	"	hash BLOB NOT NULL"

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "postgres.h"
+#include "store/audit.h"
 
 #define TIMEOUT_MS 10000
 #define STALE_US (1 * CLOCK_S_US) /* to find out that a connection is dead */
@@ -57,6 +58,7 @@ pg_open(const struct store_options *options, struct err *err)
 		return NULL;
 	}
 	d->db.engine = &postgres_engine;
+	d->chain = -1;
 	d->timeout_ms = options->timeout_us != 0
 	    ? (int)(options->timeout_us / 1000)
 	    : TIMEOUT_MS;
@@ -130,6 +132,45 @@ pg_lock(struct store_db *db, enum db_lock lock, struct err *err)
 	    POSTGRES_LOCKS, POSTGRES_LOCK_FIRST + (int)lock);
 	return postgres_exec(
 	    postgres_of(db), sql, postgres_of(db)->timeout_ms, err);
+}
+
+/* 1 = the chain is ours, until the connection ends; 0 = it is another's. */
+static int
+chain_try(struct postgres_db *d, unsigned int chain, struct err *err)
+{
+	PGresult *result;
+	char sql[80];
+	int got;
+
+	snprintf(sql, sizeof(sql), "SELECT pg_try_advisory_lock(%d, %u)",
+	    POSTGRES_LOCKS, POSTGRES_LOCK_CHAIN + chain);
+	if ((result = postgres_ask(d, sql, d->timeout_ms, err)) == NULL)
+		return -1;
+	got = *PQgetvalue(result, 0, 0) == 't';
+	PQclear(result);
+	return got;
+}
+
+static int
+pg_chain(struct store_db *db, unsigned int *chain, struct err *err)
+{
+	struct postgres_db *d = postgres_of(db);
+	unsigned int i;
+	int rc = 0;
+
+	for (i = 0; d->chain == -1 && i < STORE_AUDIT_CHAINS; i++) {
+		if ((rc = chain_try(d, i, err)) == -1)
+			return -1;
+		if (rc == 1)
+			d->chain = (int)i;
+	}
+	if (d->chain == -1)
+		return err_set(err, ERR_STORE,
+		    "store %s: more than %d connections write; lower "
+		    "store_connections",
+		    d->url.where, STORE_AUDIT_CHAINS);
+	*chain = (unsigned int)d->chain;
+	return 0;
 }
 
 /* ---- the commit */
@@ -210,6 +251,7 @@ const struct db_engine postgres_engine = {
 	.rollback = pg_rollback,
 	.in_transaction = pg_in_transaction,
 	.lock = pg_lock,
+	.chain = pg_chain,
 	.step = postgres_step,
 	.column = postgres_column,
 	.load_row = postgres_load_row,

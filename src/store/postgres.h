@@ -13,7 +13,8 @@
 /* Advisory locks: this and a number below. */
 #define POSTGRES_LOCKS 0x686f6c64 /* "hold" */
 #define POSTGRES_LOCK_WRITERS 1
-#define POSTGRES_LOCK_FIRST 2 /* enum db_lock counts from here */
+#define POSTGRES_LOCK_FIRST 2   /* enum db_lock counts from here */
+#define POSTGRES_LOCK_CHAIN 100 /* audit chains count from here */
 
 /* Where the server is, without anything secret. */
 struct postgres_url {
@@ -27,6 +28,7 @@ struct postgres_db {
 	struct postgres_url url;
 	PGconn *conn;   /* NULL = none */
 	int timeout_ms; /* for an answer */
+	int chain;      /* the audit chain that it has locked; -1 = none */
 	bool warned;    /* the server warned since it was cleared */
 	/* A server that cannot be reached is not asked again at once. */
 	int64_t retry_us; /* monotonic */

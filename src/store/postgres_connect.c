@@ -327,6 +327,7 @@ postgres_disconnect(struct postgres_db *d)
 
 	PQfinish(d->conn);
 	d->conn = NULL;
+	d->chain = -1;
 	for (i = 0; i < DB_QUERIES; i++)
 		d->db.queries[i].prepared = false;
 }

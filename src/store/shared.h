@@ -52,9 +52,9 @@ int dispatch_notice(struct store_db *db, int64_t hold_id,
     enum store_dispatch_what what, struct err *err);
 
 /*
- * Add a leaf to the audit chain.  It joins the chain only at the commit, as
- * the last thing that is written: nodes take turns there, and nobody waits for
- * anything else while having the turn.
+ * Add a leaf to the connection's audit chain.  It joins the chain only at the
+ * commit, as the last thing that is written, when it is known which requests
+ * of the batch stay.
  */
 int audit_append(
     struct store_db *db, int64_t at_us, const char *text, struct err *err);

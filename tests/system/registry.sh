@@ -247,7 +247,24 @@ ok "a wrong receipt number is refused" exits 2
 ok "because of its check digit" warns "that is not a receipt number: check digit"
 
 run audit verify -c conf
-ok "the audit chain is whole" says "The audit chain is whole"
+ok "the audit record is whole" says "The audit record is whole"
+cp out checkpoint
+run audit verify -c conf --against checkpoint
+ok "and has its own checkpoint in it" says "whole and has the checkpoint in it"
+sed 's/^0\.[0-9]*/0.999999/' checkpoint >checkpoint.ahead
+run audit verify -c conf --against checkpoint.ahead
+ok "leaves that were cut off: exit status" exits 1
+ok "leaves that were cut off: said" warns "audit leaf 0.999999 is missing"
+sed '/^0\./y/0123456789/1234567890/' checkpoint >checkpoint.other
+run audit verify -c conf --against checkpoint.other
+ok "another history is seen" exits 1
+echo "0.1 nonsense" >checkpoint.bad
+run audit verify -c conf --against checkpoint.bad
+ok "a torn checkpoint is refused" warns "checkpoint.bad:1: this is no line"
+run audit verify -c conf --against conf
+ok "a file that is none is refused" warns "there is no checkpoint in it"
+run audit verify -c conf --against none
+ok "a file that is not there" warns "none: No such file"
 
 for command in "registry import" "registry sample" "cert status" "case list" \
 	"case show" "key create" "audit verify"; do
