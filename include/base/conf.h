@@ -58,7 +58,9 @@ struct conf {
 	unsigned int verify_threads;
 	unsigned int verify_queue; /* checks that may wait */
 
-	char *redis_address;      /* redis.address: "unix:/path", "ip:port" */
+	char *redis_address; /* redis.address: "unix:/path", "ip:port" */
+	struct conf_list redis_sentinels;
+	char *redis_master;
 	char *redis_read_address; /* "" = redis_address */
 	char *redis_user;         /* "" = the default user */
 	char *redis_password_file;

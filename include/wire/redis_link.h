@@ -2,9 +2,11 @@
 /*
  * redis_link.h -- one managed connection to the Redis that counts.
  *
- * Connects, signs in, and takes only a server that can be trusted with the
+ * Asks the Sentinels, where there are some, who that is; connects, signs in,
+ * and takes only a server that can be trusted with the
  * revocation cache: the wanted role, and nothing that evicts records.  When
- * the connection is lost, or the server says READONLY, it is made again after
+ * the connection is lost, the server says READONLY, or the Sentinels name
+ * another one, it is made again after
  * a delay that doubles up to 5 s until the user calls the link good.  Each
  * reason for being down is logged once, with what to do.
  * Loop thread only.
@@ -17,10 +19,9 @@
 #include <stdint.h>
 
 #include "base/metric.h"
+#include "wire/redis_place.h"
 #include "wire/resp.h"
-#include "wire/tls.h"
 
-struct conf;
 struct err;
 struct event_base;
 struct redis_link; /* opaque */
@@ -35,15 +36,6 @@ struct timers;
 enum redis_want {
 	REDIS_MASTER, /* one that takes writes */
 	REDIS_ANY     /* a replica is as good: only reads */
-};
-
-/* Where Redis is and how to get in; texts are never NULL, "" = none. */
-struct redis_place {
-	const char *address;       /* "unix:/path" or "ip:port" */
-	const char *user;          /* of the ACL; "" = the default user */
-	const char *password_file; /* read anew for each connection */
-	bool tls;                  /* except on a Unix socket */
-	struct tls_files files;
 };
 
 /* The server a link is up with. */
@@ -75,15 +67,6 @@ struct redis_link_options {
 	void (*on_down)(void *ctx);
 	void *ctx;
 };
-
-/*
- * The place that the settings name.
- *   reading	the replica that is read (redis.read_address), if one is set;
- *		else the server that is written to
- * Texts are borrowed from *conf.
- */
-void redis_place_from_conf(
-    const struct conf *conf, bool reading, struct redis_place *place);
 
 /* Starts connecting.  Owned (redis_link_free); NULL with *err, which names
  * the setting. */

@@ -31,6 +31,9 @@ struct resp_handler {
 	/* A reply is an error; the command's own callback follows.  May be
 	 * NULL. */
 	void (*on_error)(void *ctx, const char *text);
+	/* What comes unasked after SUBSCRIBE.  NULL: nothing may come unasked,
+	 * and what does ends the connection. */
+	void (*on_push)(void *ctx, const struct redisReply *reply);
 };
 
 /*

@@ -92,6 +92,11 @@ const struct conf_def conf_table[] = {
 	{ "redis.address", CONF_SOCKET, AT(redis_address), 0, 0,
 	    "127.0.0.1:6379",
 	    "The Redis server that holds the revocation cache." },
+	{ "redis.sentinels", CONF_SOCKETS, AT(redis_sentinels), 0, 0, "",
+	    "Sentinels that name the primary; redis.address is not used "
+	    "then. They are asked with the same user, password and TLS." },
+	{ "redis.master", CONF_TEXT, AT(redis_master), 0, 0, "mymaster",
+	    "What the Sentinels call the primary." },
 	{ "redis.read_address", CONF_SOCKET_OR_NONE, AT(redis_read_address), 0,
 	    0, "",
 	    "The replica that responders read; a status counts as visible "

@@ -7,13 +7,13 @@
 #include <openssl/ssl.h>
 
 #include "base/clock.h"
-#include "base/conf.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/timer.h"
 #include "wire/redis_greet.h"
 #include "wire/redis_link.h"
+#include "wire/redis_sentinel.h"
 #include "wire/stream.h"
 
 #define RETRY_MAX_US (5 * CLOCK_S_US)
@@ -21,6 +21,7 @@
 
 enum state {
 	LINK_DOWN,       /* for the retry timer */
+	LINK_ASKING,     /* for the Sentinels */
 	LINK_CONNECTING, /* for the connection */
 	LINK_GREETING,   /* for the server's verdict */
 	LINK_UP,         /* for the user */
@@ -29,8 +30,9 @@ enum state {
 
 struct redis_link {
 	struct redis_link_options o;
-	char *texts[7]; /* copies of the place's */
-	struct stream_addr address;
+	struct redis_sentinels *sentinels; /* NULL = the address is fixed */
+	char at[128];                      /* the server now, or the last one */
+	struct stream_addr address;        /* the same */
 	enum state state;
 	struct resp *resp;
 	struct redis_greet greet;
@@ -44,22 +46,6 @@ struct redis_link {
 };
 
 static void link_connect(void *ctx);
-
-void
-redis_place_from_conf(
-    const struct conf *conf, bool reading, struct redis_place *place)
-{
-	*place = (struct redis_place){ .address = conf->redis_address,
-		.user = conf->redis_user,
-		.password_file = conf->redis_password_file,
-		.tls = conf->redis_tls,
-		.files = { .ca = conf->redis_tls_ca,
-		    .cert = conf->redis_tls_cert,
-		    .key = conf->redis_tls_key,
-		    .name = conf->redis_tls_name } };
-	if (reading && conf->redis_read_address[0] != '\0')
-		place->address = conf->redis_read_address;
-}
 
 /* ---- down */
 
@@ -76,8 +62,8 @@ link_say(
 	l->said_up = false;
 	str_copy(l->said, sizeof(l->said), text);
 	log_error(l->o.module, NULL,
-	    "event=%s address=%s why=\"%s\" hint=\"%s; %s\"", event,
-	    l->o.place.address, why, hint, l->o.hint);
+	    "event=%s address=%s why=\"%s\" hint=\"%s; %s\"", event, l->at, why,
+	    hint, l->o.hint);
 }
 
 /* The connection is gone, or none could be made. */
@@ -140,7 +126,7 @@ link_dropped(void *ctx)
 void
 redis_link_refuse(struct redis_link *l, const char *why, const char *hint)
 {
-	if (l->state == LINK_DOWN || l->state == LINK_DROPPING)
+	if (l->resp == NULL || l->state == LINK_DROPPING)
 		return;
 	if (hint != NULL)
 		link_say(l, "cache-refuses", why, hint);
@@ -174,7 +160,7 @@ on_greeted(void *ctx, const char *why, const char *hint)
 		return;
 	}
 	l->state = LINK_UP;
-	str_copy(server->address, sizeof(server->address), l->o.place.address);
+	str_copy(server->address, sizeof(server->address), l->at);
 	server->same = l->run_id[0] != '\0' &&
 	    strcmp(l->run_id, server->run_id) == 0 &&
 	    strcmp(l->replid, server->replid) == 0;
@@ -196,40 +182,80 @@ on_open(void *ctx)
 		redis_link_refuse(l, err.text, "see to it");
 }
 
-static const struct resp_handler handler = { on_open, on_closed, on_error };
+static const struct resp_handler handler = {
+	.on_open = on_open, .on_closed = on_closed, .on_error = on_error
+};
 
-/* TLS for this connection; *ssl is NULL where it is not spoken. */
-static int
-link_tls(const struct redis_link *l, struct ssl_st **ssl, struct err *err)
-{
-	char host[128];
-	size_t len;
-
-	*ssl = NULL;
-	if (!l->o.place.tls || l->address.sa.ss_family == AF_UNIX)
-		return 0;
-	stream_addr_format(&l->address, host); /* "[::1]:6379" */
-	len = (size_t)(strrchr(host, ':') - host);
-	host[len - (host[0] == '[')] = '\0';
-	*ssl = tls_client(&l->o.place.files, host + (host[0] == '['), err);
-	return *ssl == NULL ? -1 : 0;
-}
-
+/* Connect to l->address. */
 static void
-link_connect(void *ctx)
+link_open(struct redis_link *l)
 {
-	struct redis_link *l = ctx;
 	struct ssl_st *ssl;
 	struct err err;
 
 	l->state = LINK_CONNECTING;
-	if (link_tls(l, &ssl, &err) == -1)
+	if (redis_place_tls(&l->o.place, &l->address, &ssl, &err) == -1)
 		link_say(l, "cache-refuses", err.text, "see redis.tls_*");
 	else if ((l->resp = resp_connect_tls(l->o.base, &l->address, ssl,
 		      l->o.timeout_s, &handler, l, &err)) == NULL)
 		link_say(l, "cache-away", err.text, "bring Redis back");
 	if (l->resp == NULL)
 		link_down(l);
+}
+
+static void
+link_connect(void *ctx)
+{
+	struct redis_link *l = ctx;
+
+	if (l->sentinels == NULL) {
+		link_open(l);
+		return;
+	}
+	l->state = LINK_ASKING;
+	redis_sentinels_ask(l->sentinels);
+}
+
+/* ---- what the Sentinels say */
+
+static void
+on_found(void *ctx, const char *address, const char *why)
+{
+	struct redis_link *l = ctx;
+	struct err err;
+
+	if (l->state != LINK_ASKING)
+		return;
+	if (address == NULL) {
+		link_say(l, "cache-away", why,
+		    "bring the Sentinels back; see redis.sentinels and "
+		    "redis.master");
+		link_down(l);
+		return;
+	}
+	str_copy(l->at, sizeof(l->at), address);
+	if (stream_addr_parse(l->at, &l->address, &err) == 0) /* they have */
+		link_open(l);
+}
+
+/* The old primary may still answer, and lose what it takes. */
+static void
+on_switch(void *ctx)
+{
+	struct redis_link *l = ctx;
+
+	if (l->state == LINK_DROPPING || l->state == LINK_ASKING)
+		return;
+	log_warn(l->o.module, NULL,
+	    "event=cache-moves address=%s hint=\"the Sentinels name another "
+	    "primary; it is looked for\"",
+	    l->at);
+	l->wait_us = l->o.retry_us;
+	if (l->state == LINK_DOWN)
+		timer_start(
+		    l->o.timers, &l->retry, l->wait_us, link_connect, l);
+	else
+		redis_link_refuse(l, "another primary is named", NULL);
 }
 
 void
@@ -241,8 +267,7 @@ redis_link_good(struct redis_link *l)
 	str_copy(l->run_id, sizeof(l->run_id), l->greet.server.run_id);
 	str_copy(l->replid, sizeof(l->replid), l->greet.server.replid);
 	if (!l->said_up)
-		log_info(l->o.module, NULL, "event=cache-up address=%s",
-		    l->o.place.address);
+		log_info(l->o.module, NULL, "event=cache-up address=%s", l->at);
 	l->said_up = true;
 }
 
@@ -281,32 +306,14 @@ redis_link_send(struct redis_link *l, int argc, const char **argv,
 
 /* ---- beginning and end */
 
-static int
-link_copy_place(struct redis_link *l, struct err *err)
-{
-	struct redis_place *p = &l->o.place;
-	const char **texts[] = { &p->address, &p->user, &p->password_file,
-		&p->files.ca, &p->files.cert, &p->files.key, &p->files.name };
-	size_t i;
-
-	_Static_assert(sizeof(texts) / sizeof(texts[0]) ==
-		sizeof(l->texts) / sizeof(l->texts[0]),
-	    "every text is copied");
-	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		if ((l->texts[i] = strdup(*texts[i])) == NULL)
-			return err_set(err, ERR_NOMEM, "out of memory");
-		*texts[i] = l->texts[i];
-	}
-	return 0;
-}
-
 /* Whoever sits between could make a certificate on hold look good. */
 static void
 link_warn_plain(const struct redis_link *l)
 {
-	const char *at = l->o.place.address;
+	const char *at = l->o.place.n_sentinels > 0 ? l->o.place.sentinels[0]
+						    : l->o.place.address;
 
-	if (l->o.place.tls || l->address.sa.ss_family == AF_UNIX ||
+	if (l->o.place.tls || strncmp(at, "unix:", 5) == 0 ||
 	    strncmp(at, "127.", 4) == 0 || strncmp(at, "[::1]", 5) == 0)
 		return;
 	log_warn(l->o.module, NULL,
@@ -315,53 +322,82 @@ link_warn_plain(const struct redis_link *l)
 	    at);
 }
 
+/* Where the server is, or who will tell. */
+static int
+link_find(struct redis_link *l, struct err *err)
+{
+	struct redis_sentinels_options o = { .base = l->o.base,
+		.timers = l->o.timers,
+		.place = &l->o.place,
+		.timeout_s = l->o.timeout_s,
+		.on_found = on_found,
+		.on_switch = on_switch,
+		.ctx = l };
+
+	if (l->o.place.n_sentinels > 0) {
+		str_copy(l->at, sizeof(l->at), "unknown");
+		l->sentinels = redis_sentinels_new(&o, err);
+		return l->sentinels == NULL ? -1 : 0;
+	}
+	str_copy(l->at, sizeof(l->at), l->o.place.address);
+	return stream_addr_parse(l->at, &l->address, err) == 0
+	    ? 0
+	    : err_add(err, "redis.address");
+}
+
+/* Would each connection's own get its files? */
+static int
+link_check_tls(const struct redis_link *l, struct err *err)
+{
+	struct stream_addr any;
+	struct ssl_st *ssl;
+
+	if (stream_addr_parse("127.0.0.1:0", &any, err) == -1 ||
+	    redis_place_tls(&l->o.place, &any, &ssl, err) == -1)
+		return err_add(err, "redis");
+	SSL_free(ssl);
+	return 0;
+}
+
 struct redis_link *
 redis_link_new(const struct redis_link_options *options, struct err *err)
 {
-	struct ssl_st *ssl;
+	const struct redis_place *place = &options->place;
 	struct redis_link *l;
 
+	if (place->user[0] != '\0' && place->password_file[0] == '\0') {
+		err_set(err, ERR_PARSE,
+		    "redis.user: needs redis.password_file with its password");
+		return NULL;
+	}
 	if ((l = calloc(1, sizeof(*l))) == NULL) {
 		err_set(err, ERR_NOMEM, "out of memory");
 		return NULL;
 	}
 	l->o = *options;
 	l->wait_us = l->o.retry_us;
-	if (link_copy_place(l, err) == -1)
-		goto fail;
-	if (l->o.place.user[0] != '\0' && l->o.place.password_file[0] == '\0') {
-		err_set(err, ERR_PARSE,
-		    "redis.user: needs redis.password_file with its password");
-		goto fail;
+	if (redis_place_copy(&l->o.place, place) == -1) {
+		err_set(err, ERR_NOMEM, "out of memory");
+		free(l);
+		return NULL;
 	}
-	if (stream_addr_parse(l->o.place.address, &l->address, err) == -1) {
-		err_add(err, "redis.address");
-		goto fail;
+	if (link_find(l, err) == -1 || link_check_tls(l, err) == -1) {
+		redis_link_free(l);
+		return NULL;
 	}
-	if (link_tls(l, &ssl, err) == -1) { /* each connection has its own */
-		err_add(err, "redis");
-		goto fail;
-	}
-	SSL_free(ssl);
 	link_warn_plain(l);
 	timer_start(l->o.timers, &l->retry, 0, link_connect, l);
 	return l;
-
-fail:
-	redis_link_free(l);
-	return NULL;
 }
 
 void
 redis_link_free(struct redis_link *l)
 {
-	size_t i;
-
 	if (l == NULL)
 		return;
 	timer_stop(l->o.timers, &l->retry);
+	redis_sentinels_free(l->sentinels);
 	resp_free(l->resp);
-	for (i = 0; i < sizeof(l->texts) / sizeof(l->texts[0]); i++)
-		free(l->texts[i]);
+	redis_place_drop(&l->o.place);
 	free(l);
 }

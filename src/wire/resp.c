@@ -135,12 +135,15 @@ on_read(struct bufferevent *bev, void *ctx)
 		}
 		if (reply == NULL)
 			break;
-		if (r->first == NULL) {
+		if (r->first == NULL && r->handler->on_push == NULL) {
 			freeReplyObject(reply);
 			resp_close(r, "a reply came that nobody asked for");
 			return;
 		}
-		resp_deliver(r, reply);
+		if (r->first == NULL)
+			r->handler->on_push(r->ctx, reply);
+		else
+			resp_deliver(r, reply);
 		freeReplyObject(reply);
 	}
 	if (r->reader->len - r->reader->pos > REPLY_MAX)

@@ -109,6 +109,7 @@ open_cache(struct world *w)
 	struct cache_options o = { .base = w->base,
 		.timers = w->timers,
 		.place = { .address = w->server.address,
+		    .master = "",
 		    .user = "",
 		    .password_file = "",
 		    .files = { "", "", "", "" } },

@@ -21,6 +21,7 @@ struct world {
 	struct timers *timers;
 	int64_t mono_us;
 	int64_t last_delay_us;
+	struct event *tick; /* NULL: time jumps; else it passes */
 	struct redis_link *link;
 	struct redis_link_options o;
 	int ups, downs, wanted;
@@ -94,6 +95,42 @@ time_jumps(void *ctx)
 	return true;
 }
 
+/* Where a timer may be pending beside the network, time is real. */
+static inline void
+on_tick(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd, (void)what, (void)ctx;
+}
+
+static inline bool
+time_passes(void *ctx)
+{
+	struct world *w = ctx;
+	struct timeval tv = { 0, 0 };
+	int64_t wait_us;
+
+	if (w->tick == NULL)
+		return time_jumps(w);
+	timers_run(w->timers);
+	wait_us = timers_next(w->timers) - timers_mono_us(w->timers);
+	if (timers_next(w->timers) == INT64_MAX)
+		return false;
+	if (wait_us > 0) {
+		tv.tv_sec = wait_us / 1000000;
+		tv.tv_usec = wait_us % 1000000;
+	}
+	evtimer_add(w->tick, &tv);
+	return false;
+}
+
+static inline void
+let_time_pass(struct world *w)
+{
+	timers_free(w->timers);
+	w->o.timers = w->timers = timers_new(&timer_clock_real);
+	w->tick = evtimer_new(w->base, on_tick, w);
+}
+
 static inline bool
 has_ups(void *ctx)
 {
@@ -127,7 +164,7 @@ static inline void
 wait_for(struct world *w, bool (*until)(void *ctx), int wanted)
 {
 	w->wanted = wanted;
-	loop_until(w->base, until, time_jumps, w);
+	loop_until(w->base, until, time_passes, w);
 }
 
 /* Until the log holds these words; it is empty afterwards. */
@@ -135,7 +172,7 @@ static inline void
 wait_said(struct world *w, const char *words)
 {
 	w->said_wanted = words;
-	loop_until(w->base, has_said, time_jumps, w);
+	loop_until(w->base, has_said, time_passes, w);
 	rewind(w->log);
 	memset(w->said, '\0', w->said_len);
 }
@@ -186,6 +223,7 @@ setup(void **state)
 	w->o = (struct redis_link_options){ .base = w->base,
 		.timers = w->timers,
 		.place = { .address = w->server.address,
+		    .master = "",
 		    .user = "",
 		    .password_file = "",
 		    .files = { "", "", "", "" } },
@@ -210,6 +248,8 @@ teardown(void **state)
 	redis_link_free(w->link);
 	assert_true(timers_next(w->timers) == INT64_MAX);
 	timers_free(w->timers);
+	if (w->tick != NULL)
+		event_free(w->tick);
 	fake_stop(&w->fake);
 	event_base_loop(w->base, EVLOOP_NONBLOCK); /* libevent's own frees */
 	event_base_free(w->base);

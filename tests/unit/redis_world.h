@@ -42,10 +42,12 @@ struct server {
 static inline void
 server_folder(struct server *s)
 {
-	snprintf(s->dir, sizeof(s->dir), "/tmp/holdline-redis-XXXXXX");
-	assert_non_null(mkdtemp(s->dir));
-	snprintf(s->path, sizeof(s->path), "%s/s", s->dir);
-	snprintf(s->address, sizeof(s->address), "unix:%s", s->path);
+	char dir[] = "/tmp/holdline-redis-XXXXXX";
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(s->dir, sizeof(s->dir), "%s", dir);
+	snprintf(s->path, sizeof(s->path), "%s/s", dir);
+	snprintf(s->address, sizeof(s->address), "unix:%s/s", dir);
 }
 
 static inline void

@@ -370,6 +370,7 @@ test_an_address_that_is_none_is_refused(void **state)
 	struct cache_options o = { .base = w->base,
 		.timers = w->timers,
 		.place = { .address = "redis.example:6379",
+		    .master = "",
 		    .user = "",
 		    .password_file = "",
 		    .files = { "", "", "", "" } },

@@ -178,6 +178,13 @@ test_mistakes_are_explained(void **state)
 		    ":1: redis.read_address: \"replica:6379\" is not an "
 		    "address such as 127.0.0.1:6379, [::1]:6379 or "
 		    "unix:/path" },
+		{ "redis { sentinels = { \"10.0.0.1:1\", \"10.0.0.1:1\" } }\n",
+		    ERR_CONFLICT,
+		    ":1: redis.sentinels: 10.0.0.1:1 is there twice; leave "
+		    "one" },
+		{ "redis { sentinels = { \"10.0.0.1\" } }\n", ERR_PARSE,
+		    ":1: redis.sentinels: \"10.0.0.1\" is not an address such "
+		    "as 127.0.0.1:6379, [::1]:6379 or unix:/path" },
 		{ "redis { tls = yes }\n", ERR_PARSE,
 		    ":1: redis.tls: \"yes\" is neither on nor off" },
 		{ "call { lines = { \"1=ja\", \"2=ja\", \"1=en\" } }\n",
@@ -350,7 +357,8 @@ test_print_and_load_are_inverse(void **state)
 		"agi { slack = 90s max_calls = 1 }\n"
 		"call { lines = {} verdict_pad = 1ms lang = en }\n"
 		"verify { window = 90min }\n"
-		"redis { user = \"h\" tls = on read_address = 'unix:/a' }\n",
+		"redis { user = \"h\" tls = on read_address = 'unix:/a'\n"
+		"sentinels = { \"unix:/1\", \"10.0.0.1:2\" } }\n",
 		"call { lines = { \"1=ja\", \"2=en\" } first_digit = 1500ms }",
 	};
 	struct conf *c, *again;
@@ -368,6 +376,11 @@ test_print_and_load_are_inverse(void **state)
 		assert_string_equal(c->call_lang, again->call_lang);
 		assert_string_equal(c->redis_user, again->redis_user);
 		assert_int_equal(c->redis_tls, again->redis_tls);
+		assert_int_equal(
+		    c->redis_sentinels.n, again->redis_sentinels.n);
+		if (c->redis_sentinels.n > 0)
+			assert_string_equal(c->redis_sentinels.at[1],
+			    again->redis_sentinels.at[1]);
 		assert_string_equal(
 		    c->redis_read_address, again->redis_read_address);
 		assert_int_equal(c->drain_us, again->drain_us);
