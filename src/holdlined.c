@@ -59,6 +59,7 @@ static const char usage[] =
 struct daemon {
 	struct conf *conf;
 	struct keyring *keys;
+	struct keyring *cache_key; /* NULL = records are not signed */
 	struct event_base *base;
 	struct timers *timers;
 	struct work *pool;
@@ -239,6 +240,7 @@ daemon_close(struct daemon *d)
 		event_base_free(d->base);
 	}
 	keyring_free(d->keys);
+	keyring_free(d->cache_key);
 	conf_free(d->conf);
 }
 
@@ -332,6 +334,17 @@ daemon_open_back(struct daemon *d, struct err *err)
 }
 
 static int
+daemon_load_cache_key(struct daemon *d, struct err *err)
+{
+	const char *path = d->conf->redis_mac_key_file;
+
+	if (path[0] == '\0')
+		return 0;
+	d->cache_key = keyring_load_cache(path, err);
+	return d->cache_key == NULL ? err_add(err, "redis.mac_key_file") : 0;
+}
+
+static int
 daemon_open_publish(struct daemon *d, struct err *err)
 {
 	struct publish_options publish = { .store = d->store,
@@ -351,6 +364,9 @@ daemon_open_publish(struct daemon *d, struct err *err)
 		.ctx = d };
 
 	redis_place_from_conf(d->conf, false, &cache.place);
+	if (daemon_load_cache_key(d, err) == -1)
+		return -1;
+	cache.mac = d->cache_key;
 	if ((d->cache = cache_new(&cache, err)) == NULL)
 		return -1;
 	if ((d->publish = publish_new(&publish)) == NULL)
@@ -475,6 +491,8 @@ daemon_test(struct daemon *d, const char *path)
 	if (daemon_check_prompts(d->conf, &err) == 0 &&
 	    daemon_descriptors(d->conf, &err) == 0)
 		d->keys = keyring_load(d->conf->key_file, &err);
+	if (err.code == ERR_NONE)
+		(void)daemon_load_cache_key(d, &err);
 	folder = store == NULL ? NULL : dirname(store);
 	if (err.code == ERR_NONE && folder != NULL &&
 	    strncmp(d->conf->store, "postgres", 8) != 0 &&

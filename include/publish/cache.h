@@ -2,14 +2,10 @@
 /*
  * cache.h -- the revocation cache in Redis: the publisher's link to it.
  *
- * Over a managed link (wire/redis_link.h); loads the function library when the
- * server does not have it.  A record is
- *
- *	jpki:st:<issuer key hash>:<serial>  ->  hash v s r t e
- *
- * generation, status G/H/R, RFC 5280 reason, revocation time in seconds, event
- * id.  The function jpki_set compares and sets by generation; then the record
- * is read back, and only what was read counts.  Loop thread only.
+ * Over a managed link (wire/redis_link.h); loads the function library
+ * (publish/library.h) when the server does not have it, or has another.  A
+ * record (wire/status_record.h) is compared and set by generation; then it is
+ * read back, and only what was read counts.  Loop thread only.
  */
 #ifndef PUBLISH_CACHE_H
 #define PUBLISH_CACHE_H
@@ -23,6 +19,8 @@
 struct cache; /* opaque */
 struct err;
 struct event_base;
+struct keyring;
+struct record;
 struct redisReply;
 
 struct cache_options {
@@ -31,7 +29,12 @@ struct cache_options {
 	struct redis_place place; /* copied */
 	unsigned int timeout_s;
 	int64_t retry_us; /* first delay; doubles up to 5 s */
-	void (*on_up)(void *ctx);
+	/* Signs the records; borrowed, NULL = none does. */
+	const struct keyring *mac;
+	void (*on_up)(void *ctx); /* work can be done (again) */
+	/* It cannot any more; may be NULL.  Commands in flight have got
+	 * NULL.  Not once for each on_up(). */
+	void (*on_down)(void *ctx);
 	/* As publish_settled(). */
 	void (*on_settled)(void *ctx, const enum publish_outcome *outcomes);
 	void *ctx;
@@ -46,16 +49,24 @@ void cache_free(struct cache *c);
 /* Push rows and read them back, as publish_options.push; ctx is the cache. */
 int cache_push(void *ctx, const struct store_outbox_row *rows, size_t n);
 
-/* The key of a record; out takes CACHE_KEY_SIZE bytes. */
-#define CACHE_KEY_SIZE (8 + STORE_ISSUER_HEX + 1 + STORE_SERIAL_MAX + 1)
-void cache_key(const char *issuer, const char *serial, char *out);
+/* The link, for whoever else works on the cache, while it is up; else NULL. */
+struct redis_link *cache_link(struct cache *c);
 
-/* What a record's read-back (HMGET v s r t) says about a row, with what
+/* The server it is up with; borrowed until on_down(). */
+const struct redis_server *cache_server(const struct cache *c);
+
+/* A function was not there: it is loaded again, and on_up() follows. */
+void cache_library_gone(struct cache *c);
+
+/* The record that says what the store says.  event = 0: not from an outbox
+ * row.  Pure. */
+void cache_record(struct record *record, enum store_status status,
+    int64_t generation, int reason, int64_t status_us, int64_t event);
+
+/* What a record's read-back (HMGET RECORD_FIELDS) says about a row, with what
  * jpki_set had answered.  Pure. */
 enum publish_outcome cache_judge(const struct store_outbox_row *row,
-    const struct redisReply *set, const struct redisReply *seen);
-
-/* The function library, Lua. */
-extern const char cache_library[];
+    const struct keyring *mac, const struct redisReply *set,
+    const struct redisReply *seen);
 
 #endif

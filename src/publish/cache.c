@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,52 +9,15 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/metric.h"
-#include "base/str.h"
 #include "publish/cache.h"
+#include "publish/library.h"
+#include "wire/status_record.h"
 
-#define LIBRARY_VERSION 1
 #define NOT_SENT "a command could not be sent"
-
-/* Generations are compared as numbers: they stay below 2^53.  What is not one,
- * such as "inf", must not pass for a newer generation. */
-const char cache_library[] =
-    "#!lua name=holdline\n"
-    "local function set(keys, args)\n"
-    "  local key, outcome = keys[1], 'set'\n"
-    "  local kind = redis.call('TYPE', key).ok\n"
-    "  if kind ~= 'none' and kind ~= 'hash' then\n"
-    "    redis.call('DEL', key)\n"
-    "    outcome = 'repaired'\n"
-    "  end\n"
-    "  local now = redis.call('HMGET', key, 'v', 's', 'r', 't')\n"
-    "  local v, new = nil, tonumber(args[1])\n"
-    "  if now[1] and #now[1] < 16 and string.find(now[1], '^%d+$') then\n"
-    "    v = tonumber(now[1])\n"
-    "  end\n"
-    "  if redis.call('EXISTS', key) == 1 and (not v or\n"
-    "      (now[2] ~= 'G' and now[2] ~= 'H' and now[2] ~= 'R')) then\n"
-    "    redis.call('DEL', key)\n"
-    "    v, now, outcome = nil, {}, 'repaired'\n"
-    "  end\n"
-    "  if v and new < v then return 'stale' end\n"
-    "  if v and new == v then\n"
-    "    if now[2] == args[2] and now[3] == args[3] and now[4] == args[4]\n"
-    "    then return 'same' else return 'conflict' end\n"
-    "  end\n"
-    "  if now[2] == 'R' and args[2] ~= 'R' then return 'refused' end\n"
-    "  redis.call('HSET', key, 'v', args[1], 's', args[2], 'r', args[3],\n"
-    "    't', args[4], 'e', args[5])\n"
-    "  redis.call('PERSIST', key)\n"
-    "  redis.call('PUBLISH', 'jpki:changed', key)\n"
-    "  return outcome\n"
-    "end\n"
-    "redis.register_function('jpki_set', set)\n"
-    "redis.register_function{function_name='jpki_version',\n"
-    "  callback=function() return 1 end, flags={'no-writes'}}\n";
 
 enum state {
 	CACHE_DOWN,    /* for the link */
-	CACHE_ASKING,  /* for the library's version */
+	CACHE_ASKING,  /* for the library that there is */
 	CACHE_LOADING, /* for FUNCTION LOAD */
 	CACHE_UP       /* for work */
 };
@@ -68,18 +29,14 @@ struct cache {
 	bool library_gone; /* jpki_set was not there */
 	bool bad;          /* this push met an error that is the server's */
 	bool refused;      /* so did one before, and none has worked since */
+	bool said_silent;  /* that nobody can be told of changes */
+	struct redis_server server; /* while it is up */
 
 	const struct store_outbox_row *rows; /* borrowed; NULL = no push */
 	size_t n, asked, read;               /* rows; replies so far */
 	enum publish_outcome said[STORE_OUTBOX_PAGE];
 	enum publish_outcome outcomes[STORE_OUTBOX_PAGE];
 };
-
-void
-cache_key(const char *issuer, const char *serial, char *out)
-{
-	snprintf(out, CACHE_KEY_SIZE, "jpki:st:%s:%s", issuer, serial);
-}
 
 static char
 status_letter(enum store_status status)
@@ -90,6 +47,18 @@ status_letter(enum store_status status)
 	_Static_assert(sizeof(letters) == STORE_STATUS_COUNT, "a letter each");
 
 	return letters[status];
+}
+
+void
+cache_record(struct record *record, enum store_status status,
+    int64_t generation, int reason, int64_t status_us, int64_t event)
+{
+	*record = (struct record){ .found = RECORD_WHOLE,
+		.generation = generation,
+		.status = status_letter(status),
+		.reason = reason,
+		.time_s = status_us / CLOCK_S_US,
+		.event = event };
 }
 
 /* ---- the link */
@@ -105,6 +74,8 @@ on_down(void *ctx)
 	c->rows = NULL;
 	if (rows != NULL)
 		c->o.on_settled(c->o.ctx, NULL);
+	if (c->o.on_down != NULL)
+		c->o.on_down(c->o.ctx);
 }
 
 /* The server's answer is no; it is asked again later. */
@@ -115,6 +86,22 @@ cache_refused(struct cache *c, const char *why, const char *hint)
 	redis_link_refuse(c->link, why, hint);
 }
 
+/* Subscribers to jpki:changed are a courtesy. */
+static void
+on_may_tell(void *ctx, const struct redisReply *reply)
+{
+	struct cache *c = ctx;
+
+	if (reply == NULL || c->said_silent ||
+	    reply->type != REDIS_REPLY_STRING || strcmp(reply->str, "no") != 0)
+		return;
+	c->said_silent = true;
+	log_warn("publish", NULL,
+	    "event=nobody-told hint=\"records are published all the same; "
+	    "give the user +publish and &jpki:changed for those that "
+	    "subscribe\"");
+}
+
 static void
 cache_is_up(struct cache *c)
 {
@@ -122,6 +109,7 @@ cache_is_up(struct cache *c)
 	c->library_gone = c->bad = false;
 	if (!c->refused)
 		redis_link_good(c->link);
+	(void)library_send_may_tell(c->link, on_may_tell, c);
 	c->o.on_up(c->o.ctx);
 }
 
@@ -134,8 +122,8 @@ on_loaded(void *ctx, const struct redisReply *reply)
 		return; /* on_down() follows */
 	if (reply->type == REDIS_REPLY_ERROR)
 		cache_refused(c, reply->str,
-		    "Redis 7 or newer is needed, and the right to FUNCTION "
-		    "LOAD");
+		    "Redis 7 or newer is needed, the right to FUNCTION LOAD, "
+		    "and no other library with our functions' names");
 	else
 		cache_is_up(c);
 }
@@ -143,38 +131,85 @@ on_loaded(void *ctx, const struct redisReply *reply)
 static void
 cache_load(struct cache *c)
 {
-	static const char *load[] = { "FUNCTION", "LOAD", "REPLACE",
-		cache_library };
-
 	c->state = CACHE_LOADING;
-	if (redis_link_send(c->link, 4, load, NULL, on_loaded, c) == -1)
+	if (library_send_load(c->link, on_loaded, c) == -1)
 		redis_link_refuse(c->link, NOT_SENT, "it is tried again");
 }
 
+/* Another library stands under our name: what it does is not known. */
 static void
-on_version(void *ctx, const struct redisReply *reply)
+cache_replace(struct cache *c, enum library_state found, int version)
 {
+	if (found == LIBRARY_OLDER)
+		log_info("publish", NULL,
+		    "event=library-upgraded from=%d to=%d", version,
+		    LIBRARY_VERSION);
+	else if (found == LIBRARY_FOREIGN)
+		log_warn("publish", NULL,
+		    "event=library-foreign hint=\"the functions in Redis were "
+		    "not those of this program; they are replaced; find out "
+		    "who loads others\"");
+	cache_load(c);
+}
+
+static void
+on_listed(void *ctx, const struct redisReply *reply)
+{
+	enum library_state found;
 	struct cache *c = ctx;
+	int version;
 
 	if (reply == NULL)
 		return;
-	if (reply->type == REDIS_REPLY_INTEGER &&
-	    reply->integer >= LIBRARY_VERSION)
+	switch (found = library_judge(reply, &version)) {
+	case LIBRARY_OURS:
 		cache_is_up(c);
-	else
-		cache_load(c);
+		break;
+	case LIBRARY_NEWER:
+		cache_refused(c, "its functions are of a newer holdline",
+		    "upgrade this program; or, when the newer one is gone for "
+		    "good, run FUNCTION DELETE holdline in Redis");
+		break;
+	case LIBRARY_UNREAD:
+		cache_refused(c,
+		    reply->type == REDIS_REPLY_ERROR
+			? reply->str
+			: "its answer to FUNCTION LIST makes no sense",
+		    "Redis 7 or newer is needed, and the right to FUNCTION "
+		    "LIST");
+		break;
+	default:
+		cache_replace(c, found, version);
+	}
+}
+
+static void
+cache_ask(struct cache *c)
+{
+	c->state = CACHE_ASKING;
+	if (library_send_list(c->link, on_listed, c) == -1)
+		redis_link_refuse(c->link, NOT_SENT, "it is tried again");
 }
 
 static void
 on_up(void *ctx, const struct redis_server *server)
 {
-	static const char *ask[] = { "FCALL", "jpki_version", "0" };
 	struct cache *c = ctx;
 
-	(void)server;
-	c->state = CACHE_ASKING;
-	if (redis_link_send(c->link, 3, ask, NULL, on_version, c) == -1)
-		redis_link_refuse(c->link, NOT_SENT, "it is tried again");
+	c->server = *server;
+	cache_ask(c);
+}
+
+struct redis_link *
+cache_link(struct cache *c)
+{
+	return c->state == CACHE_UP ? c->link : NULL;
+}
+
+const struct redis_server *
+cache_server(const struct cache *c)
+{
+	return &c->server;
 }
 
 struct cache *
@@ -216,6 +251,13 @@ cache_free(struct cache *c)
 
 /* ---- pushing */
 
+static void
+row_record(const struct store_outbox_row *row, struct record *record)
+{
+	cache_record(record, row->status, row->generation, row->reason,
+	    row->status_us, row->seq);
+}
+
 /* What jpki_set answered; SHOWN means "look at what is read back". */
 static enum publish_outcome
 judge_set(const struct redisReply *reply)
@@ -237,47 +279,36 @@ judge_set(const struct redisReply *reply)
 	return PUBLISH_ODD;
 }
 
-static bool
-field_is(const struct redisReply *field, const char *text)
-{
-	return field->type == REDIS_REPLY_STRING &&
-	    strcmp(field->str, text) == 0;
-}
-
 /* What the record that was read back says about the row.  A newer generation
  * is as good, if it is one that the store has made: after a restore of either
  * side it may not be, and says nothing about this status. */
 static enum publish_outcome
-judge_seen(const struct store_outbox_row *row, enum publish_outcome said,
-    const struct redisReply *seen)
+judge_seen(const struct store_outbox_row *row, const struct keyring *mac,
+    enum publish_outcome said, const struct redisReply *seen)
 {
-	char s[2] = { status_letter(row->status), '\0' }, r[16], t[24];
-	long long v;
+	char key[RECORD_KEY_SIZE];
+	struct record have, want;
 
 	if (said != PUBLISH_SHOWN && said != PUBLISH_REPAIRED)
 		return said;
-	if (seen->type != REDIS_REPLY_ARRAY || seen->elements != 4 ||
-	    seen->element[0]->type != REDIS_REPLY_STRING ||
-	    !str_is_digits(seen->element[0]->str, 1, 15))
+	record_key(row->issuer, row->serial, key);
+	record_parse(&have, key, mac, seen);
+	row_record(row, &want);
+	if (have.found != RECORD_WHOLE || have.generation < want.generation)
 		return PUBLISH_ODD;
-	v = strtoll(seen->element[0]->str, NULL, 10);
-	if (v < row->generation)
-		return PUBLISH_ODD;
-	if (v > row->generation)
-		return v <= row->latest ? said : PUBLISH_CONFLICT;
-	snprintf(r, sizeof(r), "%d", row->reason);
-	snprintf(t, sizeof(t), "%" PRId64, row->status_us / CLOCK_S_US);
-	return field_is(seen->element[1], s) && field_is(seen->element[2], r) &&
-		field_is(seen->element[3], t)
+	if (have.generation > want.generation)
+		return have.generation <= row->latest ? said : PUBLISH_CONFLICT;
+	return have.status == want.status && have.reason == want.reason &&
+		have.time_s == want.time_s
 	    ? said
 	    : PUBLISH_ODD;
 }
 
 enum publish_outcome
-cache_judge(const struct store_outbox_row *row, const struct redisReply *set,
-    const struct redisReply *seen)
+cache_judge(const struct store_outbox_row *row, const struct keyring *mac,
+    const struct redisReply *set, const struct redisReply *seen)
 {
-	return judge_seen(row, judge_set(set), seen);
+	return judge_seen(row, mac, judge_set(set), seen);
 }
 
 /* An error is the server's (READONLY, OOM, LOADING, NOPERM, ...), not the
@@ -315,7 +346,18 @@ cache_load_again(struct cache *c)
 	    "event=library-gone hint=\"something ran FUNCTION FLUSH; it is "
 	    "loaded again\"");
 	c->library_gone = false;
-	cache_load(c);
+	cache_ask(c);
+}
+
+void
+cache_library_gone(struct cache *c)
+{
+	if (c->state != CACHE_UP)
+		return;
+	if (c->rows != NULL)
+		c->library_gone = true; /* the push under way sees to it */
+	else
+		cache_load_again(c);
 }
 
 static void
@@ -326,7 +368,7 @@ on_seen(void *ctx, const struct redisReply *reply)
 
 	if (reply == NULL || c->rows == NULL)
 		return;
-	c->outcomes[i] = judge_seen(&c->rows[i], c->said[i], reply);
+	c->outcomes[i] = judge_seen(&c->rows[i], c->o.mac, c->said[i], reply);
 	if (++c->read < c->n)
 		return;
 	if (c->bad)
@@ -344,26 +386,23 @@ on_seen(void *ctx, const struct redisReply *reply)
 static int
 send_set(struct cache *c, const struct store_outbox_row *row)
 {
-	char key[CACHE_KEY_SIZE], v[24], r[16], t[24], e[24];
-	char s[2] = { status_letter(row->status), '\0' };
-	const char *argv[] = { "FCALL", "jpki_set", "1", key, v, s, r, t, e };
+	char key[RECORD_KEY_SIZE];
+	struct record_text text;
+	struct record record;
 
-	cache_key(row->issuer, row->serial, key);
-	snprintf(v, sizeof(v), "%" PRId64, row->generation);
-	snprintf(r, sizeof(r), "%d", row->reason);
-	snprintf(t, sizeof(t), "%" PRId64, row->status_us / CLOCK_S_US);
-	snprintf(e, sizeof(e), "%" PRId64, row->seq);
-	return redis_link_send(c->link, 9, argv, NULL, on_set, c);
+	record_key(row->issuer, row->serial, key);
+	row_record(row, &record);
+	record_format(&record, key, c->o.mac, &text);
+	return library_send_set(c->link, key, &text, on_set, c);
 }
 
 static int
 send_seen(struct cache *c, const struct store_outbox_row *row)
 {
-	char key[CACHE_KEY_SIZE];
-	const char *argv[] = { "HMGET", key, "v", "s", "r", "t" };
+	char key[RECORD_KEY_SIZE];
 
-	cache_key(row->issuer, row->serial, key);
-	return redis_link_send(c->link, 6, argv, NULL, on_seen, c);
+	record_key(row->issuer, row->serial, key);
+	return library_send_read(c->link, key, on_seen, c);
 }
 
 int

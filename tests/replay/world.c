@@ -18,6 +18,7 @@
 #include "publish/cache.h"
 #include "publish/publish.h"
 #include "verify/verify.h"
+#include "wire/status_record.h"
 #include "world.h"
 
 #define MUST(x) \
@@ -46,10 +47,10 @@ world_wall(void *ctx)
 struct world_record *
 world_record(struct world *w, const char *issuer, const char *serial, bool make)
 {
-	char key[CACHE_KEY_SIZE];
+	char key[RECORD_KEY_SIZE];
 	size_t i;
 
-	cache_key(issuer, serial, key);
+	record_key(issuer, serial, key);
 	for (i = 0; i < w->n_cache; i++)
 		if (strcmp(w->cache[i].key, key) == 0)
 			return &w->cache[i];
@@ -61,7 +62,7 @@ world_record(struct world *w, const char *issuer, const char *serial, bool make)
 	return &w->cache[w->n_cache++];
 }
 
-/* What jpki_set does (cache.c), in C. */
+/* What jpki_set does (library.c), in C. */
 static enum publish_outcome
 cache_set(struct world *w, const struct store_outbox_row *row)
 {

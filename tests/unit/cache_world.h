@@ -9,8 +9,10 @@
 #include "redis_world.h"
 
 #include "base/err.h"
+#include "base/secret.h"
 #include "base/timer.h"
 #include "publish/cache.h"
+#include "publish/library.h"
 
 #define ISSUER "00112233445566778899aabbccddeeff00112233"
 #define RETRY_US INT64_C(100000)
@@ -25,12 +27,14 @@ struct world {
 	int64_t delays[DELAYS_MAX]; /* that were waited for, in order */
 	size_t n_delays;
 	struct cache *cache;
+	struct keyring *mac; /* NULL = nothing is signed */
 	int ups, ups_wanted;
 	int settles;
 	bool lost; /* the last push was settled by NULL */
 	size_t n;  /* rows of the last push */
 	enum publish_outcome outcomes[STORE_OUTBOX_PAGE];
-	const char *version, *load, *set, *seen; /* a scripted cache's words */
+	const char *load, *set, *seen; /* a scripted cache's words */
+	const char *library; /* and its library; NULL = silence, "" = none */
 	int loads;
 };
 
@@ -115,6 +119,7 @@ open_cache(struct world *w)
 		    .files = { "", "", "", "" } },
 		.timeout_s = 1,
 		.retry_us = RETRY_US,
+		.mac = w->mac,
 		.on_up = on_up,
 		.on_settled = on_settled,
 		.ctx = w };
@@ -146,6 +151,7 @@ teardown(void **state)
 	struct world *w = *state;
 
 	cache_free(w->cache);
+	keyring_free(w->mac);
 	assert_true(timers_next(w->timers) == INT64_MAX);
 	timers_free(w->timers);
 	fake_stop(&w->fake);
@@ -154,6 +160,24 @@ teardown(void **state)
 	server_remove(&w->server);
 	free(w);
 	return 0;
+}
+
+/* A key that signs records; the same one for the same digit. */
+static inline struct keyring *
+mac_key(int digit)
+{
+	char path[] = "/tmp/holdline-test-key.XXXXXX", line[80];
+	struct keyring *k;
+	struct err err;
+	int fd = mkstemp(path), n;
+
+	n = snprintf(line, sizeof(line), "cache 1 %064d\n", digit);
+	assert_int_equal(write(fd, line, (size_t)n), n);
+	close(fd);
+	if ((k = keyring_load_cache(path, &err)) == NULL)
+		fail_msg("%s", err.text);
+	unlink(path);
+	return k;
 }
 
 /* A row: certificate `serial`, its generation, its status. */

@@ -1,18 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cache_world.h"
 
-#define UP ":1\r\n"
 #define NOT_FOUND "-ERR Function not found\r\n"
 #define SET "+set\r\n"
-/* HMGET v s r t of generation 3, held, as change() makes it. */
-#define HELD_3 "*4\r\n$1\r\n3\r\n$1\r\nH\r\n$1\r\n6\r\n$10\r\n1795485600\r\n"
-#define FIELDS(v, s, r, t) "*4\r\n" v s r t
+/* HMGET v s r t e m: generation 3, held, as change() makes it. */
+#define HELD_3 \
+	FIELDS("$1\r\n3\r\n", "$1\r\nH\r\n", "$1\r\n6\r\n", \
+	    "$10\r\n1795485600\r\n")
+#define FIELDS(v, s, r, t) "*6\r\n" v s r t "$2\r\n41\r\n$-1\r\n"
 
 static bool
 is(const redisReply *command, size_t word, const char *text)
 {
 	return word < command->elements &&
 	    strcmp(command->element[word]->str, text) == 0;
+}
+
+/* FUNCTION LIST's reply: one library with this source. */
+static void
+say_library(struct fake *f, const char *source)
+{
+	static const char begin[] =
+	    "*1\r\n*8\r\n$12\r\nlibrary_name\r\n$8\r\nholdline\r\n"
+	    "$6\r\nengine\r\n$3\r\nLUA\r\n$9\r\nfunctions\r\n*0\r\n"
+	    "$12\r\nlibrary_code\r\n";
+	char *text;
+
+	if (source == NULL)
+		return;
+	if (source[0] == '\0')
+		fake_say(f, "*0\r\n");
+	else if (strchr("-+*", source[0]) != NULL)
+		fake_say(f, source);
+	else {
+		assert_int_not_equal(asprintf(&text, "%s$%zu\r\n%s\r\n", begin,
+					 strlen(source), source),
+		    -1);
+		fake_say(f, text);
+		free(text);
+	}
 }
 
 /* The scripted cache: NULL is silence, "!..." hangs up after the rest. */
@@ -22,13 +48,18 @@ answer(void *ctx, struct fake *f, const redisReply *command)
 	struct world *w = ctx;
 	const char *words = w->seen;
 
+	if (is(command, 1, "LIST")) {
+		say_library(f, w->library);
+		return;
+	}
 	if (is(command, 0, "ROLE"))
 		words = FAKE_ROLE;
 	else if (is(command, 0, "INFO"))
 		words = FAKE_INFO;
-	else if (is(command, 1, "jpki_version"))
-		words = w->version;
-	else if (is(command, 0, "FUNCTION")) {
+	else if (is(command, 1, "jpki_may_tell"))
+		words = "$3\r\nyes\r\n";
+	else if (is(command, 1, "LOAD")) {
+		assert_string_equal(command->element[3]->str, library_text);
 		w->loads++;
 		words = w->load;
 	} else if (is(command, 1, "jpki_set"))
@@ -52,7 +83,7 @@ setup_fake(void **state)
 	w->fake.reader = redisReaderCreate();
 	w->fake.answer = answer;
 	w->fake.ctx = w;
-	w->version = UP;
+	w->library = library_text;
 	w->load = "$8\r\nholdline\r\n";
 	w->set = SET;
 	w->seen = HELD_3;
@@ -94,9 +125,11 @@ static const struct {
 	{ "-OOM command not allowed\r\n", HELD_3, PUBLISH_ODD },
 	{ "-READONLY You can't write\r\n", HELD_3, PUBLISH_ODD },
 	/* a newer generation is as good; an older or none is not */
-	{ SET, FIELDS("$1\r\n4\r\n", "$1\r\nG\r\n", "$-1\r\n", "$-1\r\n"),
+	{ SET,
+	    FIELDS("$1\r\n4\r\n", "$1\r\nG\r\n", "$1\r\n6\r\n", "$1\r\n5\r\n"),
 	    PUBLISH_SHOWN },
-	{ SET, FIELDS("$2\r\n10\r\n", "$1\r\nG\r\n", "$-1\r\n", "$-1\r\n"),
+	{ SET,
+	    FIELDS("$2\r\n10\r\n", "$1\r\nG\r\n", "$1\r\n6\r\n", "$1\r\n5\r\n"),
 	    PUBLISH_CONFLICT }, /* newer than the store knows of */
 	{ SET,
 	    FIELDS("$1\r\n2\r\n", "$1\r\nH\r\n", "$1\r\n6\r\n",
@@ -132,7 +165,12 @@ static const struct {
 	    PUBLISH_ODD },
 	{ SET, FIELDS(":3\r\n", "$1\r\nH\r\n", "$1\r\n6\r\n", "$-1\r\n"),
 	    PUBLISH_ODD },
+	/* a newer one that is none: nothing is told by half a record */
+	{ SET, FIELDS("$1\r\n4\r\n", "$1\r\nG\r\n", "$-1\r\n", "$-1\r\n"),
+	    PUBLISH_ODD },
 	/* replies of another shape */
+	{ SET, "*4\r\n$1\r\n3\r\n$1\r\nH\r\n$1\r\n6\r\n$1\r\n5\r\n",
+	    PUBLISH_ODD },
 	{ SET, "*3\r\n$1\r\n3\r\n$1\r\nH\r\n$1\r\n6\r\n", PUBLISH_ODD },
 	{ SET, "*0\r\n", PUBLISH_ODD },
 	{ SET, "*-1\r\n", PUBLISH_ODD },
@@ -155,7 +193,7 @@ test_only_what_was_read_counts(void **state)
 	for (i = 0; i < JUDGED; i++) {
 		set = parse(judged[i].set);
 		seen = parse(judged[i].seen);
-		outcome = cache_judge(&row, set, seen);
+		outcome = cache_judge(&row, NULL, set, seen);
 		freeReplyObject(set);
 		freeReplyObject(seen);
 		if (outcome != judged[i].outcome)
@@ -211,26 +249,124 @@ test_a_server_that_refuses_loses_the_link(void **state)
 	assert_int_equal(w->fake.accepts, 2);
 }
 
+#define HEAD "#!lua name=holdline\n-- version "
+
+static const struct {
+	const char *source;
+	enum library_state found;
+	int version, loads;
+} libraries[] = {
+	{ "", LIBRARY_MISSING, 0, 1 },
+	/* the first version did not say which it was */
+	{ "#!lua name=holdline\nlocal function set() end", LIBRARY_OLDER, 0,
+	    1 },
+	{ HEAD "1\n", LIBRARY_OLDER, 1, 1 },
+	{ HEAD "2\nredis.register_function('jpki_set', nothing)",
+	    LIBRARY_FOREIGN, 2, 1 },
+	{ HEAD "two\n", LIBRARY_OLDER, 0, 1 },
+	{ "x", LIBRARY_OLDER, 0, 1 },
+};
+
 static void
-test_the_library_is_loaded_when_it_is_older_or_missing(void **state)
+test_another_library_is_replaced(void **state)
 {
-	static const struct {
-		const char *version;
-		int loads;
-	} rows[] = { { UP, 0 }, { ":2\r\n", 0 }, { ":0\r\n", 1 },
-		{ NOT_FOUND, 1 }, { "+OK\r\n", 1 }, { "$-1\r\n", 1 } };
 	struct world *w = *state;
 	size_t i;
 
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		w->version = rows[i].version;
+	w->library = library_text;
+	open_cache(w);
+	wait_up(w, 1);
+	assert_int_equal(w->loads, 0);
+	for (i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++) {
+		cache_free(w->cache);
+		w->library = libraries[i].source;
 		w->loads = w->ups = 0;
 		open_cache(w);
 		wait_up(w, 1);
-		assert_int_equal(w->loads, rows[i].loads);
-		cache_free(w->cache);
-		w->cache = NULL;
+		assert_int_equal(w->loads, libraries[i].loads);
 	}
+}
+
+/* What FUNCTION LIST says, judged on its own. */
+static void
+test_only_the_same_text_is_our_library(void **state)
+{
+	static const char *const odd[] = { "-NOPERM no\r\n", "+OK\r\n",
+		":2\r\n", "$-1\r\n", "*1\r\n+x\r\n", "*1\r\n*0\r\n",
+		"*1\r\n*2\r\n$12\r\nlibrary_code\r\n:1\r\n",
+		"*1\r\n*1\r\n$12\r\nlibrary_code\r\n" };
+	redisReply *reply;
+	int version;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		reply = parse(odd[i]);
+		assert_int_equal(
+		    library_judge(reply, &version), LIBRARY_UNREAD);
+		freeReplyObject(reply);
+	}
+}
+
+static bool
+two_accepts(void *ctx)
+{
+	return ((struct world *)ctx)->fake.accepts >= 2;
+}
+
+/* A newer program's functions are not taken away from it. */
+static void
+test_a_newer_library_is_left_alone(void **state)
+{
+	struct world *w = *state;
+
+	w->library = HEAD "3\nredis.register_function('jpki_set', better)";
+	open_cache(w);
+	wait_for(w, two_accepts);
+	assert_int_equal(w->ups, 0);
+	assert_int_equal(w->loads, 0);
+	assert_null(cache_link(w->cache));
+	w->library = library_text;
+	wait_up(w, 1);
+	assert_non_null(cache_link(w->cache));
+}
+
+/* A record that carries no MAC of ours is not what was pushed. */
+static void
+test_a_read_back_must_be_signed(void **state)
+{
+	struct store_outbox_row row = change("ab01", 3, STORE_HELD);
+	struct keyring *mac = mac_key(1), *other = mac_key(2);
+	redisReply *set = parse(SET), *seen;
+	char key[RECORD_KEY_SIZE], bytes[300];
+	struct record_text t;
+	struct record r;
+	int i;
+
+	(void)state;
+	cache_record(
+	    &r, row.status, row.generation, row.reason, row.status_us, row.seq);
+	record_key(row.issuer, row.serial, key);
+	for (i = 0; i < 3; i++) {
+		record_format(&r, key,
+		    i == 0       ? mac
+			: i == 1 ? other
+				 : NULL,
+		    &t);
+		snprintf(bytes, sizeof(bytes),
+		    "*6\r\n$1\r\n3\r\n$1\r\nH\r\n$1\r\n6\r\n$10\r\n1795485600"
+		    "\r\n$2\r\n41\r\n$%zu\r\n%s\r\n",
+		    strlen(t.m), t.m);
+		seen = parse(bytes);
+		assert_int_equal(cache_judge(&row, mac, set, seen),
+		    i == 0 ? PUBLISH_SHOWN : PUBLISH_ODD);
+		assert_int_equal(
+		    cache_judge(&row, NULL, set, seen), PUBLISH_SHOWN);
+		freeReplyObject(seen);
+	}
+	freeReplyObject(set);
+	keyring_free(mac);
+	keyring_free(other);
 }
 
 static bool
@@ -245,7 +381,7 @@ test_a_library_that_is_refused_is_tried_again_later(void **state)
 	struct world *w = *state;
 	struct store_outbox_row row = change("ab01", 3, STORE_HELD);
 
-	w->version = NOT_FOUND;
+	w->library = "";
 	w->load = "-NOPERM no right to FUNCTION\r\n";
 	open_cache(w);
 	wait_for(w, three_accepts);
@@ -268,8 +404,8 @@ test_a_link_that_breaks_gives_the_rows_back(void **state)
 		const char *set, *seen;
 	} rows[] = {
 		{ "!", HELD_3 }, { "!+se", HELD_3 }, { "!" SET, HELD_3 },
-		{ SET, "!" }, { SET, "!*4\r\n$1\r\n3\r\n$1\r\nH" },
-		{ "hello\r\n", HELD_3 }, { SET, "*4\r\n?\r\n" },
+		{ SET, "!" }, { SET, "!*6\r\n$1\r\n3\r\n$1\r\nH" },
+		{ "hello\r\n", HELD_3 }, { SET, "*6\r\n?\r\n" },
 		{ NULL, NULL },        /* silence: given up after a second */
 		{ SET, "!" HELD_3 },   /* of two rows, one */
 		{ SET SET SET, NULL }, /* more than was asked, in the wrong
@@ -312,10 +448,10 @@ test_a_server_that_never_answers_is_left(void **state)
 {
 	struct world *w = *state;
 
-	w->version = NULL;
+	w->library = NULL;
 	open_cache(w);
 	wait_for(w, one_accept);
-	w->version = UP; /* for the next one */
+	w->library = library_text; /* for the next one */
 	wait_up(w, 1);
 	assert_int_equal(w->fake.accepts, 2);
 }
@@ -384,22 +520,6 @@ test_an_address_that_is_none_is_refused(void **state)
 	cache_free(NULL);
 }
 
-static void
-test_keys_fit_their_room(void **state)
-{
-	char out[CACHE_KEY_SIZE + 1], serial[STORE_SERIAL_MAX + 1];
-
-	(void)state;
-	memset(serial, 'f', STORE_SERIAL_MAX);
-	serial[STORE_SERIAL_MAX] = '\0';
-	memset(out, '~', sizeof(out));
-	cache_key(ISSUER, serial, out);
-	assert_int_equal(strlen(out), CACHE_KEY_SIZE - 1);
-	assert_int_equal(out[CACHE_KEY_SIZE], '~');
-	cache_key(ISSUER, "01", out);
-	assert_string_equal(out, "jpki:st:" ISSUER ":01");
-}
-
 #define FAKE(name) cmocka_unit_test_setup_teardown(name, setup_fake, teardown)
 
 int
@@ -409,14 +529,16 @@ main(void)
 		cmocka_unit_test(test_only_what_was_read_counts),
 		FAKE(test_odd_replies_are_outcomes_and_not_the_end),
 		FAKE(test_a_server_that_refuses_loses_the_link),
-		FAKE(test_the_library_is_loaded_when_it_is_older_or_missing),
+		FAKE(test_another_library_is_replaced),
+		cmocka_unit_test(test_only_the_same_text_is_our_library),
+		FAKE(test_a_newer_library_is_left_alone),
+		cmocka_unit_test(test_a_read_back_must_be_signed),
 		FAKE(test_a_library_that_is_refused_is_tried_again_later),
 		FAKE(test_a_link_that_breaks_gives_the_rows_back),
 		FAKE(test_a_server_that_never_answers_is_left),
 		FAKE(test_delays_double_up_to_five_seconds),
 		FAKE(test_a_link_that_was_up_is_made_again_soon),
 		FAKE(test_an_address_that_is_none_is_refused),
-		cmocka_unit_test(test_keys_fit_their_room),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests_name("cache, odd", tests, NULL, NULL);
