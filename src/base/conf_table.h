@@ -29,6 +29,7 @@ enum conf_type {
 	CONF_TEXT,   /* may be empty */
 	CONF_LINES,  /* lists; all others are one value */
 	CONF_SOCKETS,
+	CONF_PATHS,
 	CONF_TYPE_COUNT
 };
 

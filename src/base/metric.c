@@ -45,6 +45,25 @@ static const struct {
 	    "Cache records that contradict the store." },
 	[METRIC_PUBLISH_LATE] = { "publish_late",
 	    "Times that changes waited over 10 s for the cache." },
+	[METRIC_OCSP_REQUESTS] = { "ocsp_requests",
+	    "HTTP requests that the responder took." },
+	[METRIC_OCSP_GOOD] = { "ocsp_good", "Certificates answered as good." },
+	[METRIC_OCSP_REVOKED] = { "ocsp_revoked",
+	    "Certificates answered as revoked, those on hold among them." },
+	[METRIC_OCSP_UNKNOWN] = { "ocsp_unknown",
+	    "Certificates answered as unknown." },
+	[METRIC_OCSP_MALFORMED] = { "ocsp_malformed",
+	    "OCSP requests that made no sense." },
+	[METRIC_OCSP_TRY_LATER] = { "ocsp_try_later",
+	    "OCSP requests answered by tryLater." },
+	[METRIC_OCSP_INTERNAL] = { "ocsp_internal",
+	    "OCSP requests for which no signature could be made." },
+	[METRIC_OCSP_SIGNED] = { "ocsp_signed", "OCSP answers signed." },
+	[METRIC_OCSP_KEPT] = { "ocsp_kept",
+	    "OCSP answers given that had been signed before." },
+	[METRIC_OCSP_CRLS] = { "ocsp_crls", "CRLs that clients asked for." },
+	[METRIC_OCSP_LINK_LOST] = { "ocsp_link_lost",
+	    "The responder's connections to the cache lost or refused." },
 };
 _Static_assert(sizeof(metrics) / sizeof(metrics[0]) == METRIC_COUNT,
     "every metric needs a name");
@@ -78,7 +97,7 @@ metric_help(enum metric m)
 void
 metric_log(void)
 {
-	char text[800];
+	char text[2000];
 	size_t used = 0;
 	unsigned int m;
 	int n;
