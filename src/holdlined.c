@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "base/secret.h"
+#include "base/str.h"
 #include "base/timer.h"
 #include "base/work.h"
 #include "call/gateway.h"
@@ -28,8 +29,10 @@
 #include "flow/flow.h"
 #include "flow/prompt.h"
 #include "hold/hold.h"
+#include "publish/beat.h"
 #include "publish/cache.h"
 #include "publish/publish.h"
+#include "publish/reconcile.h"
 #include "store/store.h"
 #include "verify/site.h"
 #include "verify/verify.h"
@@ -68,6 +71,8 @@ struct daemon {
 	struct hold *hold;
 	struct cache *cache;
 	struct publish *publish;
+	struct reconcile *reconcile;
+	struct beat *beat;
 	struct sessions *sessions;
 	struct gateway *gateway;
 	struct event *tick, *store_ready, *pool_ready;
@@ -143,7 +148,37 @@ daemon_push(void *ctx, const struct store_outbox_row *rows, size_t n)
 static void
 daemon_cache_up(void *ctx)
 {
-	publish_link_up(((struct daemon *)ctx)->publish);
+	struct daemon *d = ctx;
+
+	publish_link_up(d->publish);
+	beat_link_up(d->beat);
+}
+
+static void
+daemon_cache_down(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	beat_link_down(d->beat);
+	reconcile_link_down(d->reconcile);
+}
+
+static void
+daemon_owner(void *ctx, bool owner, int64_t fence)
+{
+	reconcile_own(((struct daemon *)ctx)->reconcile, owner, fence);
+}
+
+static void
+daemon_fill(void *ctx)
+{
+	reconcile_fill(((struct daemon *)ctx)->reconcile);
+}
+
+static void
+daemon_filled(void *ctx, bool ok)
+{
+	beat_filled(((struct daemon *)ctx)->beat, ok);
 }
 
 static void
@@ -219,12 +254,18 @@ daemon_close(struct daemon *d)
 		gateway_stop(d->gateway);
 	if (d->sessions != NULL)
 		sessions_hand_over(d->sessions);
+	if (d->reconcile != NULL)
+		reconcile_own(d->reconcile, false, 0);
+	if (d->beat != NULL)
+		beat_stop(d->beat);
 	work_free(d->pool);
 	store_close(d->store);
 	sessions_free(d->sessions);
 	gateway_free(d->gateway);
 	publish_free(d->publish);
 	cache_free(d->cache);
+	reconcile_free(d->reconcile);
+	beat_free(d->beat);
 	hold_free(d->hold);
 	verify_free(d->verify);
 	free_event(d->tick);
@@ -344,6 +385,34 @@ daemon_load_cache_key(struct daemon *d, struct err *err)
 	return d->cache_key == NULL ? err_add(err, "redis.mac_key_file") : 0;
 }
 
+/* Who keeps the cache whole, when it is this server's turn. */
+static int
+daemon_open_beat(struct daemon *d)
+{
+	struct reconcile_options reconcile = { .store = d->store,
+		.timers = d->timers,
+		.cache = d->cache,
+		.mac = d->cache_key,
+		.every_us = d->conf->redis_compare_us,
+		.on_filled = daemon_filled,
+		.ctx = d };
+	struct beat_options beat = { .store = d->store,
+		.timers = d->timers,
+		.cache = d->cache,
+		.mac = d->cache_key,
+		.stuck_us = d->conf->redis_stuck_us,
+		.on_owner = daemon_owner,
+		.on_fill = daemon_fill,
+		.ctx = d };
+	uint8_t run[STORE_NODE_ID / 2];
+
+	secret_random(run, sizeof(run));
+	str_hex(run, sizeof(run), beat.node);
+	d->reconcile = reconcile_new(&reconcile);
+	d->beat = beat_new(&beat);
+	return d->reconcile == NULL || d->beat == NULL ? -1 : 0;
+}
+
 static int
 daemon_open_publish(struct daemon *d, struct err *err)
 {
@@ -360,6 +429,7 @@ daemon_open_publish(struct daemon *d, struct err *err)
 		    CLOCK_S_US),
 		.retry_us = d->conf->redis_retry_us,
 		.on_up = daemon_cache_up,
+		.on_down = daemon_cache_down,
 		.on_settled = daemon_settled,
 		.ctx = d };
 
@@ -369,7 +439,8 @@ daemon_open_publish(struct daemon *d, struct err *err)
 	cache.mac = d->cache_key;
 	if ((d->cache = cache_new(&cache, err)) == NULL)
 		return -1;
-	if ((d->publish = publish_new(&publish)) == NULL)
+	if ((d->publish = publish_new(&publish)) == NULL ||
+	    daemon_open_beat(d) == -1)
 		return err_set(err, ERR_NOMEM, "out of memory");
 	return 0;
 }

@@ -30,18 +30,14 @@ enum metric {
 	METRIC_PUBLISH_ODD_REPLY, /* replies of a type that was not expected */
 	METRIC_PUBLISH_REPAIRED, /* records of a wrong type that were replaced */
 	METRIC_PUBLISH_CONFLICT, /* records that contradict the store */
-	METRIC_PUBLISH_LATE,   /* the cache was away for over 10 s with work */
-	METRIC_OCSP_REQUESTS,  /* HTTP requests taken */
-	METRIC_OCSP_GOOD,      /* certificates answered so */
-	METRIC_OCSP_REVOKED,   /* on hold or revoked for good */
-	METRIC_OCSP_UNKNOWN,   /* not of our issuers */
-	METRIC_OCSP_MALFORMED, /* requests that made no sense */
-	METRIC_OCSP_TRY_LATER, /* the cache could prove nothing */
-	METRIC_OCSP_INTERNAL,  /* no signature could be made */
-	METRIC_OCSP_SIGNED,    /* signatures made */
-	METRIC_OCSP_KEPT,      /* answers given again */
-	METRIC_OCSP_CRLS,      /* CRLs asked for */
-	METRIC_OCSP_LINK_LOST, /* the responder's connections to the cache */
+	METRIC_PUBLISH_LATE, /* the cache was away for over 10 s with work */
+	METRIC_CACHE_BEATS,  /* heartbeats written into the cache */
+	METRIC_CACHE_WITHHELD, /* times it did not say "complete": a hold waited */
+	METRIC_CACHE_FILLS,    /* times the cache was filled from the store */
+	METRIC_CACHE_PASSES, /* comparisons of the whole cache with the store */
+	METRIC_CACHE_DRIFT,  /* records that differed from the store */
+	METRIC_CACHE_REPAIRED, /* of those, repaired */
+	METRIC_CACHE_FORCED,   /* of those, replaced or deleted by force */
 	METRIC_COUNT
 };
 

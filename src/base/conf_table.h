@@ -29,7 +29,6 @@ enum conf_type {
 	CONF_TEXT,   /* may be empty */
 	CONF_LINES,  /* lists; all others are one value */
 	CONF_SOCKETS,
-	CONF_PATHS,
 	CONF_TYPE_COUNT
 };
 

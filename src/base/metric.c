@@ -45,25 +45,22 @@ static const struct {
 	    "Cache records that contradict the store." },
 	[METRIC_PUBLISH_LATE] = { "publish_late",
 	    "Times that changes waited over 10 s for the cache." },
-	[METRIC_OCSP_REQUESTS] = { "ocsp_requests",
-	    "HTTP requests that the responder took." },
-	[METRIC_OCSP_GOOD] = { "ocsp_good", "Certificates answered as good." },
-	[METRIC_OCSP_REVOKED] = { "ocsp_revoked",
-	    "Certificates answered as revoked, those on hold among them." },
-	[METRIC_OCSP_UNKNOWN] = { "ocsp_unknown",
-	    "Certificates answered as unknown." },
-	[METRIC_OCSP_MALFORMED] = { "ocsp_malformed",
-	    "OCSP requests that made no sense." },
-	[METRIC_OCSP_TRY_LATER] = { "ocsp_try_later",
-	    "OCSP requests answered by tryLater." },
-	[METRIC_OCSP_INTERNAL] = { "ocsp_internal",
-	    "OCSP requests for which no signature could be made." },
-	[METRIC_OCSP_SIGNED] = { "ocsp_signed", "OCSP answers signed." },
-	[METRIC_OCSP_KEPT] = { "ocsp_kept",
-	    "OCSP answers given that had been signed before." },
-	[METRIC_OCSP_CRLS] = { "ocsp_crls", "CRLs that clients asked for." },
-	[METRIC_OCSP_LINK_LOST] = { "ocsp_link_lost",
-	    "The responder's connections to the cache lost or refused." },
+	[METRIC_CACHE_BEATS] = { "cache_beats",
+	    "Heartbeats written into the revocation cache." },
+	[METRIC_CACHE_WITHHELD] = { "cache_withheld",
+	    "Times the heartbeat stopped saying complete because a hold waited "
+	    "for the cache for too long." },
+	[METRIC_CACHE_FILLS] = { "cache_fills",
+	    "Times the cache was filled from the store." },
+	[METRIC_CACHE_PASSES] = { "cache_passes",
+	    "Comparisons of the whole cache with the store." },
+	[METRIC_CACHE_DRIFT] = { "cache_drift",
+	    "Records in the cache that differed from the store." },
+	[METRIC_CACHE_REPAIRED] = { "cache_repaired",
+	    "Records that differed and were repaired." },
+	[METRIC_CACHE_FORCED] = { "cache_forced",
+	    "Records that contradicted the store and were replaced or "
+	    "deleted." },
 };
 _Static_assert(sizeof(metrics) / sizeof(metrics[0]) == METRIC_COUNT,
     "every metric needs a name");
@@ -97,7 +94,7 @@ metric_help(enum metric m)
 void
 metric_log(void)
 {
-	char text[2000];
+	char text[800];
 	size_t used = 0;
 	unsigned int m;
 	int n;

@@ -5,7 +5,7 @@
 
 /*
  * Forward only: a migration that was released is never edited, a change is a
- * new one at the end.  Nothing is ever deleted but outbox rows, attempts and marks of imports.
+ * new one at the end.  Nothing is ever deleted but outbox rows and attempts.
  * Types are SQLite's words, INTEGER, TEXT and BLOB, and a table ends in STRICT;
  * postgres_schema.c has what they are there.
  * No column holds a readable birth date, name, address or telephone number.
@@ -160,15 +160,6 @@ static const char *const migrations[] = {
 	/* 5: what the revocation cache has a record of, for comparing */
 	"CREATE INDEX certificates_changed ON certificates (not_after, id)"
 	" WHERE generation > 0;",
-	/* 6: how far imports have come that did not reach the end */
-	"CREATE TABLE imports ("
-	"	key BLOB PRIMARY KEY,"     /* MAC of the file's beginning */
-	"	taken INTEGER NOT NULL,"   /* bytes of the file */
-	"	line INTEGER NOT NULL,"    /* that comes next */
-	"	digest BLOB NOT NULL,"     /* SHA-256 of those bytes */
-	"	rejects INTEGER NOT NULL," /* bytes of the reject file */
-	"	at_us INTEGER NOT NULL"
-	") STRICT, WITHOUT ROWID;",
 };
 
 #define NEWEST ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

@@ -110,6 +110,8 @@ test_defaults_obey_their_own_limits(void **state)
 	assert_int_equal(c->redis_timeout_us, 5000000);
 	assert_int_equal(c->redis_retry_us, 100000);
 	assert_string_equal(c->redis_mac_key_file, "");
+	assert_int_equal(c->redis_compare_us, 30000000);
+	assert_int_equal(c->redis_stuck_us, 10000000);
 	conf_free(c);
 	conf_free(NULL);
 }
