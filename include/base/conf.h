@@ -58,6 +58,13 @@ struct conf {
 	unsigned int verify_threads;
 	unsigned int verify_queue; /* checks that may wait */
 
+	char *policy_card_signature; /* policy.*: "revoke" or "lift" */
+	char *policy_card_authentication;
+	char *policy_smartphone_signature;
+	char *policy_smartphone_authentication;
+	char *policy_found_reason; /* names of RFC 5280, 5.3.1 */
+	char *policy_lost_reason;
+
 	char *redis_address; /* redis.address: "unix:/path", "ip:port" */
 	struct conf_list redis_sentinels;
 	char *redis_master;

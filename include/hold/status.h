@@ -28,6 +28,23 @@ const char *status_fate_name(enum status_fate fate);
 /* The fate of a certificate at an instant. */
 enum status_fate status_fate(const struct store_cert *cert, int64_t now_us);
 
+/* What can be done to a certificate's status. */
+enum status_move {
+	STATUS_MOVE_HOLD,   /* good -> hold */
+	STATUS_MOVE_LIFT,   /* hold -> good */
+	STATUS_MOVE_REVOKE, /* good, hold -> revoked */
+	STATUS_MOVE_COUNT
+};
+
+/*
+ * The whole machine: may this be done to the certificate at an instant?
+ * Revoked is terminal, and an expired one stays as it is: it is neither held
+ * nor lifted nor revoked any more.  A move that is allowed is not yet anybody's
+ * right: who may lift is said in hold/decide.h.
+ */
+bool status_may(
+    const struct store_cert *cert, enum status_move move, int64_t now_us);
+
 /* Which carriers a caller has lost: a set of 1 << enum store_carrier. */
 #define STATUS_CARRIERS_ALL 3u
 

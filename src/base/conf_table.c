@@ -18,6 +18,10 @@
 #define S (1000 * MS)
 #define MIN (60 * S)
 #define H (60 * MIN)
+#define ACTS "revoke or lift"
+#define REASONS \
+	"unspecified, keyCompromise, affiliationChanged, superseded, " \
+	"cessationOfOperation or privilegeWithdrawn"
 
 const struct conf_def conf_table[] = {
 	{ "store", CONF_PATH, AT(store), 0, 0, "/var/lib/holdline/holdline.db",
@@ -88,6 +92,28 @@ const struct conf_def conf_table[] = {
 	{ "verify.queue", CONF_COUNT, AT(verify_queue), 1, 100000, "256",
 	    "Checks that may wait for a thread; one more sends its call to a "
 	    "person." },
+
+	{ "policy.card_signature", CONF_ACT, AT(policy_card_signature), 0, 0,
+	    "revoke",
+	    "What becomes of a card's signature certificate when the counter "
+	    "decides that the card was found." },
+	{ "policy.card_authentication", CONF_ACT,
+	    AT(policy_card_authentication), 0, 0, "revoke",
+	    "The same of a card's authentication certificate." },
+	{ "policy.smartphone_signature", CONF_ACT,
+	    AT(policy_smartphone_signature), 0, 0, "revoke",
+	    "The same of a smartphone's signature certificate; revoked, it is "
+	    "issued anew." },
+	{ "policy.smartphone_authentication", CONF_ACT,
+	    AT(policy_smartphone_authentication), 0, 0, "lift",
+	    "The same of a smartphone's authentication certificate." },
+	{ "policy.found_reason", CONF_REASON, AT(policy_found_reason), 0, 0,
+	    "superseded",
+	    "The reason (RFC 5280) with which a found card's or smartphone's "
+	    "certificate is revoked." },
+	{ "policy.lost_reason", CONF_REASON, AT(policy_lost_reason), 0, 0,
+	    "keyCompromise",
+	    "The reason with which it is revoked when it was not found." },
 
 	{ "redis.address", CONF_SOCKET, AT(redis_address), 0, 0,
 	    "127.0.0.1:6379",
@@ -431,6 +457,44 @@ conf_take_line(struct conf *c, const struct conf_def *d, const char *value,
 	return 0;
 }
 
+/* The next word of "a, b or c", or NULL; *len is its length. */
+static const char *
+conf_choice_next(const char *at, size_t *len)
+{
+	at += strspn(at, ", ");
+	if (strncmp(at, "or ", 3) == 0)
+		at += 3;
+	*len = strcspn(at, ", ");
+	return *len == 0 ? NULL : at;
+}
+
+static int
+conf_take_choice(struct conf *c, const struct conf_def *d, const char *choices,
+    const char *value, struct err *err)
+{
+	const char *at = choices, *word;
+	size_t len;
+
+	for (; (word = conf_choice_next(at, &len)) != NULL; at = word + len)
+		if (strlen(value) == len && strncmp(value, word, len) == 0)
+			return conf_set_text(c, d, value, err);
+	return err_set(err, ERR_PARSE, "\"%s\" is not %s", value, choices);
+}
+
+static int
+conf_take_act(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	return conf_take_choice(c, d, ACTS, value, err);
+}
+
+static int
+conf_take_reason(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	return conf_take_choice(c, d, REASONS, value, err);
+}
+
 /* What a type is called, and how it is read. */
 static const struct conf_kind {
 	const char *name;
@@ -451,6 +515,8 @@ static const struct conf_kind {
 	    conf_take_socket_or_none },
 	[CONF_LINES] = { "list of NUMBER=LANGUAGE", conf_take_line },
 	[CONF_SOCKETS] = { "list of IP:PORT or unix:PATH", conf_take_sockets },
+	[CONF_ACT] = { ACTS, conf_take_act },
+	[CONF_REASON] = { REASONS, conf_take_reason },
 };
 _Static_assert(sizeof(conf_kinds) / sizeof(conf_kinds[0]) == CONF_TYPE_COUNT,
     "every conf_type needs a kind");

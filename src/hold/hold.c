@@ -141,7 +141,7 @@ job_decide(void *ctx, const struct store_cert *certs, size_t n, int64_t now_us,
 
 	for (i = 0; i < n; i++)
 		take[i] = (job->carriers & 1u << certs[i].carrier) != 0 &&
-		    status_fate(&certs[i], now_us) == STATUS_HOLDABLE;
+		    status_may(&certs[i], STATUS_MOVE_HOLD, now_us);
 }
 
 /* Tell the caller once; the job goes when nothing refers to it any more. */

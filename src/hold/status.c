@@ -27,6 +27,19 @@ status_fate(const struct store_cert *cert, int64_t now_us)
 	return cert->status == STORE_HELD ? STATUS_ON_HOLD : STATUS_HOLDABLE;
 }
 
+bool
+status_may(const struct store_cert *cert, enum status_move move, int64_t now_us)
+{
+	static const bool may[STATUS_FATE_COUNT][STATUS_MOVE_COUNT] = {
+		[STATUS_HOLDABLE] = { [STATUS_MOVE_HOLD] = true,
+		    [STATUS_MOVE_REVOKE] = true },
+		[STATUS_ON_HOLD] = { [STATUS_MOVE_LIFT] = true,
+		    [STATUS_MOVE_REVOKE] = true },
+	};
+
+	return may[status_fate(cert, now_us)][move];
+}
+
 struct status_plan
 status_plan(const struct store_cert *certs, size_t n, unsigned int carriers,
     int64_t now_us)

@@ -125,17 +125,19 @@ outbox_add(struct store_db *db, const struct store_cert *cert, int64_t hold_id,
 	return db_run(q, err);
 }
 
-int
-cert_change(struct store_db *db, struct store_cert *cert,
-    enum store_status status, int64_t status_us, int64_t hold_id,
-    struct err *err)
+/* Generation + 1, and what tells of it.  `shown` is the hold that becomes
+ * visible by it, 0 = none. */
+static int
+cert_write(struct store_db *db, struct store_cert *cert,
+    enum store_status status, int reason, int64_t status_us, int64_t hold_id,
+    int64_t shown, struct err *err)
 {
 	struct db_query *q;
 
-	assert(cert->status != STORE_REVOKED && status != STORE_GOOD);
+	assert(cert->status != STORE_REVOKED);
 	cert->status = status;
 	cert->generation++;
-	cert->reason = status == STORE_HELD ? REASON_HOLD : REASON_UNSPECIFIED;
+	cert->reason = reason;
 	cert->status_us = status_us;
 	q = db_query(db,
 	    "UPDATE certificates SET status = $1, generation = $2,"
@@ -154,9 +156,38 @@ cert_change(struct store_db *db, struct store_cert *cert,
 		    "certificate %s/%s was changed by somebody else at the "
 		    "same moment; find out who writes into this store",
 		    cert->issuer, cert->serial);
-	if (outbox_add(db, cert, hold_id, err) == -1)
+	if (outbox_add(db, cert, shown, err) == -1)
 		return -1;
 	return dispatch_cert(db, cert, hold_id, err);
+}
+
+int
+cert_change(struct store_db *db, struct store_cert *cert,
+    enum store_status status, int64_t status_us, int64_t hold_id,
+    struct err *err)
+{
+	assert(status != STORE_GOOD);
+	return cert_write(db, cert, status,
+	    status == STORE_HELD ? REASON_HOLD : REASON_UNSPECIFIED, status_us,
+	    hold_id, hold_id, err);
+}
+
+int
+cert_lift(struct store_db *db, struct store_cert *cert, int64_t now_us,
+    int64_t hold_id, struct err *err)
+{
+	assert(cert->status == STORE_HELD);
+	return cert_write(
+	    db, cert, STORE_GOOD, REASON_UNSPECIFIED, now_us, hold_id, 0, err);
+}
+
+int
+cert_revoke(struct store_db *db, struct store_cert *cert, int reason,
+    int64_t hold_id, struct err *err)
+{
+	assert(cert->status == STORE_HELD);
+	return cert_write(
+	    db, cert, STORE_REVOKED, reason, cert->status_us, hold_id, 0, err);
 }
 
 static int

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "settle.h"
 #include "shared.h"
 #include "store/hold.h"
 
@@ -165,7 +166,7 @@ answer_already(struct store_db *db, struct store_hold *r, const bool *take,
 
 	r->outcome = STORE_HOLD_ALREADY;
 	q = db_query(db,
-	    "SELECT c.id, h.id, h.stored_us, h.visible_us, k.receipt"
+	    "SELECT c.id, h.id, h.stored_us, h.visible_us, k.receipt, k.id"
 	    " FROM holds AS h JOIN cases AS k ON k.hold = h.id"
 	    " JOIN hold_certs AS t ON t.hold = h.id"
 	    " JOIN certificates AS c ON c.id = t.cert"
@@ -179,6 +180,10 @@ answer_already(struct store_db *db, struct store_hold *r, const bool *take,
 		r->stored_us = db_get_int(q);
 		r->visible_us = db_get_int(q);
 		db_get_text(q, r->receipt, sizeof(r->receipt));
+		/* whoever is about to lift it must hear of this */
+		if (settle_event(db, db_get_int(q), db_now_us(db),
+			"reported-again", err) == -1)
+			return -1;
 		return show_again(db, r, take, err);
 	}
 	return rc;

@@ -160,6 +160,33 @@ static const char *const migrations[] = {
 	/* 5: what the revocation cache has a record of, for comparing */
 	"CREATE INDEX certificates_changed ON certificates (not_after, id)"
 	" WHERE generation > 0;",
+	/* 6: how far imports have come that did not reach the end */
+	"CREATE TABLE imports ("
+	"	key BLOB PRIMARY KEY,"     /* MAC of the file's beginning */
+	"	taken INTEGER NOT NULL,"   /* bytes of the file */
+	"	line INTEGER NOT NULL,"    /* that comes next */
+	"	digest BLOB NOT NULL,"     /* SHA-256 of those bytes */
+	"	rejects INTEGER NOT NULL," /* bytes of the reject file */
+	"	at_us INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;",
+	/* how cases were decided, and what that did */
+	"CREATE TABLE decisions ("
+	"	case_id INTEGER NOT NULL PRIMARY KEY REFERENCES cases (id),"
+	"	key TEXT UNIQUE," /* NULL = nobody asked, such as a deadline */
+	"	entry TEXT NOT NULL,"
+	"	who TEXT NOT NULL,"
+	"	outcome TEXT NOT NULL,"
+	"	reason TEXT NOT NULL,"
+	"	at_us INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE decision_certs ("
+	"	case_id INTEGER NOT NULL REFERENCES decisions (case_id),"
+	"	cert INTEGER NOT NULL REFERENCES certificates (id),"
+	"	act INTEGER NOT NULL,"        /* 0 left, 1 lifted, 2 revoked */
+	"	generation INTEGER NOT NULL," /* afterwards */
+	"	PRIMARY KEY (case_id, cert)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX cases_open ON cases (id) WHERE status = 'open';",
 };
 
 #define NEWEST ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "store/cases.h"
 #include "store/store.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -25,6 +26,14 @@ static const char *const carrier_names[] = {
 _Static_assert(COUNT(carrier_names) == STORE_CARRIER_COUNT,
     "every store_carrier needs a name");
 
+static const char *const act_names[] = {
+	[STORE_ACT_NONE] = "left",
+	[STORE_ACT_LIFT] = "lifted",
+	[STORE_ACT_REVOKE] = "revoked",
+};
+_Static_assert(
+    COUNT(act_names) == STORE_ACT_COUNT, "every store_act needs a name");
+
 const char *
 store_status_name(enum store_status status)
 {
@@ -41,4 +50,10 @@ const char *
 store_carrier_name(enum store_carrier carrier)
 {
 	return carrier_names[carrier];
+}
+
+const char *
+store_act_name(enum store_act act)
+{
+	return act_names[act];
 }

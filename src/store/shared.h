@@ -50,6 +50,15 @@ int dispatch_cert(struct store_db *db, const struct store_cert *cert,
  */
 int dispatch_notice(struct store_db *db, int64_t hold_id,
     enum store_dispatch_what what, struct err *err);
+/* Take one off hold, since now, with the hold that it was put on by; only
+ * for settle.c. */
+int cert_lift(struct store_db *db, struct store_cert *cert, int64_t now_us,
+    int64_t hold_id, struct err *err);
+
+/* Revoke one that is on hold, at the instant of its hold, with the hold that
+ * it was put on by. */
+int cert_revoke(struct store_db *db, struct store_cert *cert, int reason,
+    int64_t hold_id, struct err *err);
 
 /*
  * Add a leaf to the connection's audit chain.  It joins the chain only at the

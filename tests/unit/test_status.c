@@ -172,6 +172,40 @@ test_an_old_pair_beside_a_new_one_is_not_dead(void **state)
 	assert_true(p.revoked);
 }
 
+/* The whole machine: revoked and expired have no way out, and only what is
+ * good can be held. */
+static void
+test_every_move_from_every_status(void **state)
+{
+	static const struct {
+		enum store_status status;
+		int not_after;
+		bool hold, lift, revoke;
+	} rows[] = {
+		{ STORE_GOOD, TODAY, true, false, true },
+		{ STORE_HELD, TODAY, false, true, true },
+		{ STORE_REVOKED, TODAY, false, false, false },
+		{ STORE_GOOD, TODAY - 1, false, false, false },
+		{ STORE_HELD, TODAY - 1, false, false, false },
+		{ STORE_REVOKED, TODAY - 1, false, false, false },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct store_cert c = cert(STORE_CARD, STORE_SIGNATURE,
+		    rows[i].status, rows[i].not_after);
+		int64_t now = noon(TODAY);
+
+		assert_int_equal(
+		    status_may(&c, STATUS_MOVE_HOLD, now), rows[i].hold);
+		assert_int_equal(
+		    status_may(&c, STATUS_MOVE_LIFT, now), rows[i].lift);
+		assert_int_equal(
+		    status_may(&c, STATUS_MOVE_REVOKE, now), rows[i].revoke);
+	}
+}
+
 static void
 test_fates_have_names(void **state)
 {
@@ -192,6 +226,7 @@ main(void)
 		cmocka_unit_test(test_nobody_has_no_plan),
 		cmocka_unit_test(test_plans_sum_up_the_chosen_carriers),
 		cmocka_unit_test(test_an_old_pair_beside_a_new_one_is_not_dead),
+		cmocka_unit_test(test_every_move_from_every_status),
 		cmocka_unit_test(test_fates_have_names),
 	};
 	return cmocka_run_group_tests_name("status", tests, NULL, NULL);
