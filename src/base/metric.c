@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/metric.h"
@@ -91,23 +92,25 @@ metric_help(enum metric m)
 	return metrics[m].help;
 }
 
+/* In as many lines as it takes: one line of the log holds about 25. */
 void
 metric_log(void)
 {
-	char text[800];
-	size_t used = 0;
+	char text[800] = "", pair[64];
+	size_t used = 0, len;
 	unsigned int m;
-	int n;
 
-	text[0] = '\0';
 	for (m = 0; m < METRIC_COUNT; m++) {
 		if (metric_get((enum metric)m) == 0)
 			continue;
-		n = snprintf(text + used, sizeof(text) - used, " %s=%" PRIu64,
+		len = (size_t)snprintf(pair, sizeof(pair), " %s=%" PRIu64,
 		    metrics[m].name, metric_get((enum metric)m));
-		if (n < 0 || (size_t)n >= sizeof(text) - used)
-			break;
-		used += (size_t)n;
+		if (used + len >= sizeof(text)) {
+			log_info("metric", NULL, "event=counters%s", text);
+			used = 0;
+		}
+		memcpy(text + used, pair, len + 1);
+		used += len;
 	}
 	log_info("metric", NULL, "event=counters%s", text);
 }
