@@ -19,8 +19,9 @@ struct cli_command {
 	int (*run)(const struct cli_command *self, int argc, char **argv);
 };
 
-extern const struct cli_command cli_call, cli_case_list, cli_case_show,
-    cli_cert_status, cli_conf, cli_flow, cli_key_create, cli_registry_import,
+extern const struct cli_command cli_cache_rebuild, cli_cache_status,
+    cli_cache_verify, cli_call, cli_case_list, cli_case_show, cli_cert_status,
+    cli_conf, cli_flow, cli_key_create, cli_registry_import,
     cli_registry_sample, cli_audit_verify;
 
 /* Find the command in argv and run it; the program's exit status. */

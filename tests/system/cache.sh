@@ -85,6 +85,54 @@ sed -i 's/compare_every = "1s"/compare_every = "1h"\n\t\tstuck_after = "1s"/' "$
 stop_daemon
 ok "a third server" start_daemon "$here/log3"
 ok "it is complete" until_true taken_over
+
+# The operator's side, while no pass of the server comes first.
+run() { "$bin/holdline" cache "$@" -c "$here/conf"; }
+ok "status: a proof" run status
+is "status: as JSON" "True complete" "$(run status --json >"$here/s.json"
+	echo "$(field proof <"$here/s.json") $(field watermark.state <"$here/s.json")")"
+ok "verify: no difference" run verify
+is "verify: four certificates" "4 0" "$(run verify --json >"$here/v.json"
+	echo "$(field compared <"$here/v.json") $(field found <"$here/v.json")")"
+redis hset "jpki:st:$issuer:0a01" v 9 s G >/dev/null
+redis del "jpki:st:$issuer:0b01" >/dev/null
+redis hset "jpki:st:$issuer:ffff" v 3 s H r 6 t 5 e 0 >/dev/null
+run verify >"$here/verify" 2>&1
+is "verify: differences are left" 1 $?
+ok "verify: names the store's word" grep -q "store *hold, generation 1" "$here/verify"
+ok "verify: and the cache's" grep -q "cache *good, generation 9" "$here/verify"
+ok "verify: how many" grep -q "3 differences, 0 repaired, 3 left" "$here/verify"
+is "verify: and changes nothing" "9 G" "$(record 0a01)"
+ok "verify --repair" run verify --repair
+is "verify --repair: it is repaired" "1 H 1 H" "$(record 0a01) $(record 0b01)"
+ok "verify: no difference any more" run verify
+
+# A rebuild under live holds.
+epoch=$(wm epoch)
+cat >"$here/crowd.csv" <<-'END'
+	holder_ref,birth_date,postal_code,municipality_code,telephones,pin,kana_name,carrier,kind,issuer,serial,not_before,not_after,status
+	c1,1971-02-03,060-0001,011002,011-200-0001,,,card,authentication,5d3c1f0e9a7b2c4d6e8f00112233445566778899,1c01,2025-05-01,2030-02-03,good
+	c2,1972-02-03,060-0001,011002,011-200-0002,,,card,authentication,5d3c1f0e9a7b2c4d6e8f00112233445566778899,1c02,2025-05-01,2030-02-03,good
+	c3,1973-02-03,060-0001,011002,011-200-0003,,,card,authentication,5d3c1f0e9a7b2c4d6e8f00112233445566778899,1c03,2025-05-01,2030-02-03,good
+	END
+ok "a crowd" "$bin/holdline" registry import -c "$here/conf" "$here/crowd.csv"
+callers=""
+for n in 1 2 3; do
+	call --id "crowd$n" --keys "1,197${n}0203,0600001,000$n,#,1" --json >"$here/crowd$n.json" &
+	callers="$callers $!"
+done
+run rebuild --json >"$here/rebuild.json"
+is "rebuild: complete" 0 $?
+# shellcheck disable=SC2086
+wait $callers
+is "rebuild: it says so" True "$(field complete <"$here/rebuild.json")"
+ok "rebuild: a later epoch" test "$(wm epoch)" ">" "$epoch"
+for n in 1 2 3; do
+	is "a caller meanwhile is told" visible "$(field result <"$here/crowd$n.json")"
+	is "and the record is there" "1 H" "$(record 1c0$n)"
+done
+ok "verify: nothing differs" run verify
+
 cat >"$here/more.csv" <<-'END'
 	holder_ref,birth_date,postal_code,municipality_code,telephones,pin,kana_name,carrier,kind,issuer,serial,not_before,not_after,status
 	ken,1970-02-03,060-0001,011002,011-200-4321,,,card,authentication,5d3c1f0e9a7b2c4d6e8f00112233445566778899,0c01,2025-05-01,2030-02-03,good
@@ -102,5 +150,10 @@ ok "the record is repaired" until_true record_is 0c01 "1 H"
 ok "and the cache complete" until_true state_is complete
 stop_daemon
 is "it stops politely" 0 $?
+until_true sh -c "! '$bin/holdline' cache status -c '$here/conf' >'$here/cold'"
+ok "status: without a server no proof" grep -q "proof *no" "$here/cold"
+stop_redis
+fails "verify: without redis it says why" "Redis cannot be used" run verify
+ok "and what to see to" grep -q event=cache-away "$here/err"
 ok "no sanitizer spoke" sh -c "! grep -E 'runtime error|AddressSanitizer|LeakSanitizer' '$here'/log*"
 finish
