@@ -5,7 +5,7 @@
 packages_run="redis-server sqlite3"
 packages_build="gcc make autoconf automake pkg-config libevent-dev libssl-dev
 	libhiredis-dev libsqlite3-dev libjansson-dev libconfuse-dev
-	libsodium-dev libpq-dev scdoc"
+	libsodium-dev libpq-dev libcurl4-openssl-dev scdoc"
 packages_test="libcmocka-dev clang clang-format gettext mandoc
 	graphviz python3 postgresql"
 

@@ -12,19 +12,29 @@
 #include <stdint.h>
 
 enum metric {
-	METRIC_CALLS,             /* calls admitted */
-	METRIC_CALLS_REFUSED,     /* turned away at the connection limit */
-	METRIC_CALLS_HELD,        /* ended with a hold, or an earlier one */
-	METRIC_CALLS_TO_PERSON,   /* handed to a person */
-	METRIC_CALLS_HUNG_UP,     /* the caller hung up first */
-	METRIC_AGI_GARBAGE,       /* gateway lines that made no sense */
-	METRIC_AGI_TOO_LONG,      /* gateway lines over the limit */
-	METRIC_AGI_TIMEOUT,       /* commands that got no reply in time */
-	METRIC_AGI_DEAD,          /* 511: the channel was gone */
-	METRIC_VERIFY_FAILED,     /* verdicts other than verified */
-	METRIC_VERIFY_LIMITED,    /* attempts over a limit */
-	METRIC_STORE_FAILED,      /* store requests that failed */
-	METRIC_STORE_COMMITS,     /* transactions committed */
+	METRIC_CALLS,           /* calls admitted */
+	METRIC_CALLS_REFUSED,   /* turned away at the connection limit */
+	METRIC_CALLS_HELD,      /* ended with a hold, or an earlier one */
+	METRIC_CALLS_TO_PERSON, /* handed to a person */
+	METRIC_CALLS_HUNG_UP,   /* the caller hung up first */
+	METRIC_AGI_GARBAGE,     /* gateway lines that made no sense */
+	METRIC_AGI_TOO_LONG,    /* gateway lines over the limit */
+	METRIC_AGI_TIMEOUT,     /* commands that got no reply in time */
+	METRIC_AGI_DEAD,        /* 511: the channel was gone */
+	METRIC_VERIFY_FAILED,   /* verdicts other than verified */
+	METRIC_VERIFY_LIMITED,  /* attempts over a limit */
+	METRIC_STORE_FAILED,    /* store requests that failed */
+	METRIC_STORE_COMMITS,   /* transactions committed */
+
+	METRIC_CA_TOLD,         /* statuses that the authority reads back */
+	METRIC_CA_FAULT,        /* attempts at it that got no answer */
+	METRIC_CA_DISAGREES,    /* times that it said something else */
+	METRIC_NOTICE_SENT,     /* notices that were accepted */
+	METRIC_NOTICE_FAULT,    /* attempts at one that failed */
+	METRIC_NOTICE_GIVEN_UP, /* notices that will not be sent */
+	METRIC_DISPATCH_PAUSED, /* times that one of them was left alone */
+	METRIC_DISPATCH_LATE,   /* minutes with rows that wait or disagree */
+
 	METRIC_PUBLISH_VISIBLE,   /* status changes read back from the cache */
 	METRIC_PUBLISH_LINK_LOST, /* connections to the cache lost or refused */
 	METRIC_PUBLISH_ODD_REPLY, /* replies of a type that was not expected */

@@ -2,54 +2,6 @@
 /* Looking at what was told, and what is still to be. */
 #include "dispatch_row.h"
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
-static const char *const kind_names[] = {
-	[STORE_TELL_CA] = "ca",
-	[STORE_TELL_HOLDER] = "holder",
-	[STORE_TELL_MUNICIPALITY] = "municipality",
-};
-_Static_assert(COUNT(kind_names) == STORE_TELL_COUNT,
-    "every store_dispatch_kind needs a name");
-
-static const char *const what_names[] = {
-	[STORE_NEWS_HOLD] = "hold",
-	[STORE_NEWS_LIFT] = "lift",
-	[STORE_NEWS_REVOKE] = "revoke",
-	[STORE_NEWS_PART] = "part",
-	[STORE_NEWS_CASE] = "case",
-};
-_Static_assert(COUNT(what_names) == STORE_NEWS_COUNT,
-    "every store_dispatch_what needs a name");
-
-static const char *const state_names[] = {
-	[STORE_DISPATCH_WAITING] = "waiting",
-	[STORE_DISPATCH_DONE] = "done",
-	[STORE_DISPATCH_FAILED] = "failed",
-	[STORE_DISPATCH_DISAGREES] = "disagrees",
-	[STORE_DISPATCH_REPLACED] = "replaced",
-};
-_Static_assert(COUNT(state_names) == STORE_DISPATCH_STATE_COUNT,
-    "every store_dispatch_state needs a name");
-
-const char *
-store_dispatch_kind_name(enum store_dispatch_kind kind)
-{
-	return kind_names[kind];
-}
-
-const char *
-store_dispatch_what_name(enum store_dispatch_what what)
-{
-	return what_names[what];
-}
-
-const char *
-store_dispatch_state_name(enum store_dispatch_state state)
-{
-	return state_names[state];
-}
-
 void
 dispatch_read(struct db_query *q, struct store_dispatch *row)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/cases.h"
+#include "store/dispatch.h"
 #include "store/store.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -34,6 +35,34 @@ static const char *const act_names[] = {
 _Static_assert(
     COUNT(act_names) == STORE_ACT_COUNT, "every store_act needs a name");
 
+static const char *const tell_names[] = {
+	[STORE_TELL_CA] = "ca",
+	[STORE_TELL_HOLDER] = "holder",
+	[STORE_TELL_MUNICIPALITY] = "municipality",
+};
+_Static_assert(COUNT(tell_names) == STORE_TELL_COUNT,
+    "every store_dispatch_kind needs a name");
+
+static const char *const news_names[] = {
+	[STORE_NEWS_HOLD] = "hold",
+	[STORE_NEWS_LIFT] = "lift",
+	[STORE_NEWS_REVOKE] = "revoke",
+	[STORE_NEWS_PART] = "part",
+	[STORE_NEWS_CASE] = "case",
+};
+_Static_assert(COUNT(news_names) == STORE_NEWS_COUNT,
+    "every store_dispatch_what needs a name");
+
+static const char *const dispatch_states[] = {
+	[STORE_DISPATCH_WAITING] = "waiting",
+	[STORE_DISPATCH_DONE] = "done",
+	[STORE_DISPATCH_FAILED] = "failed",
+	[STORE_DISPATCH_DISAGREES] = "disagrees",
+	[STORE_DISPATCH_REPLACED] = "replaced",
+};
+_Static_assert(COUNT(dispatch_states) == STORE_DISPATCH_STATE_COUNT,
+    "every store_dispatch_state needs a name");
+
 const char *
 store_status_name(enum store_status status)
 {
@@ -56,4 +85,22 @@ const char *
 store_act_name(enum store_act act)
 {
 	return act_names[act];
+}
+
+const char *
+store_dispatch_kind_name(enum store_dispatch_kind kind)
+{
+	return tell_names[kind];
+}
+
+const char *
+store_dispatch_what_name(enum store_dispatch_what what)
+{
+	return news_names[what];
+}
+
+const char *
+store_dispatch_state_name(enum store_dispatch_state state)
+{
+	return dispatch_states[state];
 }
