@@ -28,9 +28,13 @@
 #include "call/session.h"
 #include "flow/flow.h"
 #include "flow/prompt.h"
+#include "hold/deadline.h"
 #include "hold/hold.h"
+#include "hold/policy.h"
 #include "publish/beat.h"
 #include "publish/cache.h"
+#include "publish/crl.h"
+#include "publish/crl_timer.h"
 #include "publish/publish.h"
 #include "publish/reconcile.h"
 #include "store/store.h"
@@ -77,6 +81,9 @@ struct daemon {
 	struct gateway *gateway;
 	struct event *tick, *store_ready, *pool_ready;
 	struct event *on_term, *on_int, *on_usr1;
+	struct deadline *deadline;
+	struct crl_timer *crl; /* NULL: no CRLs are written here */
+	struct event *crl_ready;
 	struct timer drain;
 	bool stopping;
 };
@@ -119,6 +126,13 @@ daemon_store_ready(evutil_socket_t fd, short what, void *ctx)
 }
 
 static void
+daemon_crl_ready(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd, (void)what;
+	crl_timer_dispatch(((struct daemon *)ctx)->crl);
+}
+
+static void
 daemon_pool_ready(evutil_socket_t fd, short what, void *ctx)
 {
 	(void)fd, (void)what;
@@ -130,7 +144,10 @@ daemon_pool_ready(evutil_socket_t fd, short what, void *ctx)
 static void
 daemon_committed(void *ctx)
 {
-	publish_kick(((struct daemon *)ctx)->publish);
+	struct daemon *d = ctx;
+
+	publish_kick(d->publish);
+	crl_timer_kick(d->crl);
 }
 
 static void
@@ -184,7 +201,10 @@ daemon_filled(void *ctx, bool ok)
 static void
 daemon_settled(void *ctx, const enum publish_outcome *outcomes)
 {
-	publish_settled(((struct daemon *)ctx)->publish, outcomes);
+	struct daemon *d = ctx;
+
+	publish_settled(d->publish, outcomes);
+	crl_timer_kick(d->crl); /* other programs change statuses, too */
 }
 
 /* ---- ending */
@@ -259,7 +279,9 @@ daemon_close(struct daemon *d)
 	if (d->beat != NULL)
 		beat_stop(d->beat);
 	work_free(d->pool);
+	crl_timer_free(d->crl);
 	store_close(d->store);
+	deadline_free(d->deadline);
 	sessions_free(d->sessions);
 	gateway_free(d->gateway);
 	publish_free(d->publish);
@@ -271,6 +293,7 @@ daemon_close(struct daemon *d)
 	free_event(d->tick);
 	free_event(d->store_ready);
 	free_event(d->pool_ready);
+	free_event(d->crl_ready);
 	free_event(d->on_term);
 	free_event(d->on_int);
 	free_event(d->on_usr1);
@@ -445,6 +468,53 @@ daemon_open_publish(struct daemon *d, struct err *err)
 	return 0;
 }
 
+static struct event *
+daemon_watch(struct daemon *d, int fd, short what, event_callback_fn fn)
+{
+	struct event *event = event_new(d->base, fd, what | EV_PERSIST, fn, d);
+
+	if (event != NULL && event_add(event, NULL) == -1) {
+		event_free(event);
+		event = NULL;
+	}
+	return event;
+}
+
+/* What time brings: deadlines, and lists that must not grow old. */
+static int
+daemon_open_time(struct daemon *d, struct err *err)
+{
+	const struct conf *conf = d->conf;
+	struct deadline_options deadline = { .store = d->store,
+		.timers = d->timers,
+		.max_hold_us = conf->policy_max_hold_us,
+		.revoke = strcmp(conf->policy_max_hold_end, "revoke") == 0,
+		.crl_reason = policy_reason_parse(conf->policy_lost_reason),
+		.on_commit = daemon_committed,
+		.ctx = d };
+	struct crl_timer_options crl = { .crl = crl_options_of(conf),
+		.timers = d->timers,
+		.every_us = conf->crl_every_us,
+		.gap_us = conf->crl_gap_us,
+		.on_change = conf->crl_on_change };
+	uint8_t run[STORE_NODE_ID / 2];
+
+	secret_random(run, sizeof(run));
+	str_hex(run, sizeof(run), deadline.node);
+	if ((d->deadline = deadline_new(&deadline)) == NULL)
+		return err_set(err, ERR_NOMEM, "out of memory");
+	if (!crl_wanted(conf))
+		return 0;
+	if (crl_check(conf, err) == -1 ||
+	    (d->crl = crl_timer_new(&crl, err)) == NULL)
+		return -1;
+	d->crl_ready =
+	    daemon_watch(d, crl_timer_fd(d->crl), EV_READ, daemon_crl_ready);
+	return d->crl_ready == NULL
+	    ? err_set(err, ERR_NOMEM, "cannot set up the event loop")
+	    : 0;
+}
+
 static int
 daemon_open_front(struct daemon *d, struct err *err)
 {
@@ -469,18 +539,6 @@ daemon_open_front(struct daemon *d, struct err *err)
 	gateway.ctx = d->sessions;
 	d->gateway = gateway_new(&gateway, err);
 	return d->gateway == NULL ? -1 : 0;
-}
-
-static struct event *
-daemon_watch(struct daemon *d, int fd, short what, event_callback_fn fn)
-{
-	struct event *event = event_new(d->base, fd, what | EV_PERSIST, fn, d);
-
-	if (event != NULL && event_add(event, NULL) == -1) {
-		event_free(event);
-		event = NULL;
-	}
-	return event;
 }
 
 static int
@@ -511,7 +569,7 @@ daemon_open(struct daemon *d, struct err *err)
 	    daemon_descriptors(d->conf, err) == -1 ||
 	    daemon_open_loop(d, err) == -1 || daemon_open_back(d, err) == -1 ||
 	    daemon_open_publish(d, err) == -1 ||
-	    daemon_open_front(d, err) == -1)
+	    daemon_open_time(d, err) == -1 || daemon_open_front(d, err) == -1)
 		return -1;
 	d->store_ready =
 	    daemon_watch(d, store_fd(d->store), EV_READ, daemon_store_ready);
@@ -560,7 +618,8 @@ daemon_test(struct daemon *d, const char *path)
 	struct err err = { ERR_NONE, "" };
 
 	if (daemon_check_prompts(d->conf, &err) == 0 &&
-	    daemon_descriptors(d->conf, &err) == 0)
+	    daemon_descriptors(d->conf, &err) == 0 &&
+	    (!crl_wanted(d->conf) || crl_check(d->conf, &err) == 0))
 		d->keys = keyring_load(d->conf->key_file, &err);
 	if (err.code == ERR_NONE)
 		(void)daemon_load_cache_key(d, &err);

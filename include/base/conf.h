@@ -37,6 +37,7 @@ struct conf {
 	unsigned int store_connections;
 	char *key_file; /* key_file */
 	char *log_level;
+	char *break_glass_group; /* "" = nobody may decide cases here */
 	int64_t drain_us; /* drain: calls may go on so long after SIGTERM */
 
 	char *agi_listen; /* agi.listen */
@@ -58,12 +59,25 @@ struct conf {
 	unsigned int verify_threads;
 	unsigned int verify_queue; /* checks that may wait */
 
+	char *crl_dir;     /* crl.dir: "" = no CRLs are written here */
+	char *crl_signers; /* of NAME.crt and NAME.key */
+	char *crl_url;     /* "" = not said */
+	bool crl_idp;
+	bool crl_delta;
+	int64_t crl_next_update_us;
+	int64_t crl_every_us;
+	int64_t crl_base_us;
+	bool crl_on_change;
+	int64_t crl_gap_us;
+
 	char *policy_card_signature; /* policy.*: "revoke" or "lift" */
 	char *policy_card_authentication;
 	char *policy_smartphone_signature;
 	char *policy_smartphone_authentication;
 	char *policy_found_reason; /* names of RFC 5280, 5.3.1 */
 	char *policy_lost_reason;
+	int64_t policy_max_hold_us; /* 0 = none */
+	char *policy_max_hold_end;  /* "revoke" or "nothing" */
 
 	char *redis_address; /* redis.address: "unix:/path", "ip:port" */
 	struct conf_list redis_sentinels;

@@ -48,6 +48,8 @@ enum metric {
 	METRIC_CACHE_DRIFT,  /* records that differed from the store */
 	METRIC_CACHE_REPAIRED, /* of those, repaired */
 	METRIC_CACHE_FORCED,   /* of those, replaced or deleted by force */
+	METRIC_CRL_WRITTEN,    /* issuers' CRLs that were written */
+	METRIC_CRL_FAILED,     /* runs that could not write them */
 	METRIC_COUNT
 };
 

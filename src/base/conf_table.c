@@ -19,6 +19,7 @@
 #define MIN (60 * S)
 #define H (60 * MIN)
 #define ACTS "revoke or lift"
+#define HOLD_ENDS "revoke or nothing"
 #define REASONS \
 	"unspecified, keyCompromise, affiliationChanged, superseded, " \
 	"cessationOfOperation or privilegeWithdrawn"
@@ -42,6 +43,10 @@ const struct conf_def conf_table[] = {
 	{ "drain", CONF_DURATION, AT(drain_us), 0, 1 * H, "30s",
 	    "How long calls may go on after SIGTERM; those that are left then "
 	    "go to a person." },
+	{ "break_glass_group", CONF_TEXT, AT(break_glass_group), 0, 0, "",
+	    "The group of this host whose members, root too only as one of "
+	    "them, may decide cases with `holdline case decide`; empty: "
+	    "nobody may." },
 
 	{ "agi.listen", CONF_ADDRESS, AT(agi_listen), 0, 0, "127.0.0.1:4573",
 	    "Where telephony gateways reach the daemon; FastAGI is plain "
@@ -93,6 +98,35 @@ const struct conf_def conf_table[] = {
 	    "Checks that may wait for a thread; one more sends its call to a "
 	    "person." },
 
+	{ "crl.dir", CONF_PATH_OR_NONE, AT(crl_dir), 0, 0, "",
+	    "The folder into which CRLs are written, as HASH.crl and "
+	    "HASH-delta.crl; empty: none are." },
+	{ "crl.signers", CONF_PATH_OR_NONE, AT(crl_signers), 0, 0, "",
+	    "A folder with NAME.crt and NAME.key (PEM) of every issuer whose "
+	    "CRLs are written here." },
+	{ "crl.url", CONF_TEXT, AT(crl_url), 0, 0, "",
+	    "The URL under which relying parties get what is in crl.dir, with "
+	    "a / at its end; it goes into the full CRL as where the delta is "
+	    "(freshestCRL)." },
+	{ "crl.idp", CONF_SWITCH, AT(crl_idp), 0, 0, "off",
+	    "Whether CRLs name their issuing distribution point, which is "
+	    "under crl.url; certificates must then name the same one." },
+	{ "crl.delta", CONF_SWITCH, AT(crl_delta), 0, 0, "on",
+	    "Whether delta CRLs are written, too." },
+	{ "crl.next_update", CONF_DURATION, AT(crl_next_update_us), 1 * MIN,
+	    8760 * H, "24h", "How long a CRL is good for." },
+	{ "crl.every", CONF_DURATION, AT(crl_every_us), 1 * S, 720 * H, "1h",
+	    "How often the server writes them without any change; shorter "
+	    "than crl.next_update." },
+	{ "crl.base", CONF_DURATION, AT(crl_base_us), 1 * S, 8760 * H, "24h",
+	    "How long deltas refer to one full CRL before they begin anew." },
+	{ "crl.on_change", CONF_SWITCH, AT(crl_on_change), 0, 0, "on",
+	    "Whether the server also writes them after every hold, lift and "
+	    "revocation." },
+	{ "crl.gap", CONF_DURATION, AT(crl_gap_us), 0, 1 * H, "5s",
+	    "The least time between two runs, so that many changes are one; "
+	    "at 1,000,000 entries a run keeps a core busy for seconds." },
+
 	{ "policy.card_signature", CONF_ACT, AT(policy_card_signature), 0, 0,
 	    "revoke",
 	    "What becomes of a card's signature certificate when the counter "
@@ -114,6 +148,16 @@ const struct conf_def conf_table[] = {
 	{ "policy.lost_reason", CONF_REASON, AT(policy_lost_reason), 0, 0,
 	    "keyCompromise",
 	    "The reason with which it is revoked when it was not found." },
+	{ "policy.max_hold", CONF_DURATION, AT(policy_max_hold_us), 0,
+	    87600 * H, "0s",
+	    "The longest life of a hold, such as 4320h for 180 days; 0s: none. "
+	    "Only time that a server watched counts, and at most three days "
+	    "of an outage." },
+	{ "policy.max_hold_end", CONF_HOLD_END, AT(policy_max_hold_end), 0, 0,
+	    "nothing",
+	    "What becomes of a hold after that: it is revoked with "
+	    "policy.lost_reason, or nothing but a note in its case. It is "
+	    "never lifted." },
 
 	{ "redis.address", CONF_SOCKET, AT(redis_address), 0, 0,
 	    "127.0.0.1:6379",
@@ -489,6 +533,13 @@ conf_take_act(struct conf *c, const struct conf_def *d, const char *value,
 }
 
 static int
+conf_take_hold_end(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	return conf_take_choice(c, d, HOLD_ENDS, value, err);
+}
+
+static int
 conf_take_reason(struct conf *c, const struct conf_def *d, const char *value,
     struct err *err)
 {
@@ -516,6 +567,7 @@ static const struct conf_kind {
 	[CONF_LINES] = { "list of NUMBER=LANGUAGE", conf_take_line },
 	[CONF_SOCKETS] = { "list of IP:PORT or unix:PATH", conf_take_sockets },
 	[CONF_ACT] = { ACTS, conf_take_act },
+	[CONF_HOLD_END] = { HOLD_ENDS, conf_take_hold_end },
 	[CONF_REASON] = { REASONS, conf_take_reason },
 };
 _Static_assert(sizeof(conf_kinds) / sizeof(conf_kinds[0]) == CONF_TYPE_COUNT,

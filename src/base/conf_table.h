@@ -29,8 +29,9 @@ enum conf_type {
 	CONF_TEXT,   /* may be empty */
 	CONF_LINES,  /* lists; all others are one value */
 	CONF_SOCKETS,
-	CONF_ACT,    /* "revoke" or "lift" */
-	CONF_REASON, /* a reason to revoke, RFC 5280, 5.3.1 */
+	CONF_ACT,      /* "revoke" or "lift" */
+	CONF_HOLD_END, /* "revoke" or "nothing" */
+	CONF_REASON,   /* a reason to revoke, RFC 5280, 5.3.1 */
 	CONF_TYPE_COUNT
 };
 

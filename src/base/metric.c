@@ -79,6 +79,9 @@ static const struct {
 	[METRIC_CACHE_FORCED] = { "cache_forced",
 	    "Records that contradicted the store and were replaced or "
 	    "deleted." },
+	[METRIC_CRL_WRITTEN] = { "crl_written", "CRLs written." },
+	[METRIC_CRL_FAILED] = { "crl_failed",
+	    "Runs that could not write the CRLs." },
 };
 _Static_assert(sizeof(metrics) / sizeof(metrics[0]) == METRIC_COUNT,
     "every metric needs a name");

@@ -12,18 +12,19 @@
 #include "base/municipality.h"
 #include "base/secret.h"
 #include "base/str.h"
+#include "case.h"
 #include "cli/cli.h"
 #include "cli/option.h"
 #include "cli/registry_put.h"
 #include "cli/registry_row.h"
 #include "cli/show.h"
-#include "hold/receipt.h"
 #include "store/cases.h"
 
 #define PLACE_SIZE 128
 #define PLACE_COLUMNS 24
 #define RECEIPT_COLUMNS (RECEIPT_DIGITS + 2)
 #define STATUS_COLUMNS 8
+#define DECISION_COLUMNS 16
 #define TIME_COLUMNS 31
 
 /* The times of one case, in the order in which they happen. */
@@ -46,6 +47,20 @@ time_of(const struct store_case *c, size_t i)
 	return *(const int64_t *)(const void *)((const char *)c + times[i].at);
 }
 
+/* What was decided, in one word; "" while nothing is. */
+static const char *
+decision_word(const struct store_case *c)
+{
+	bool lifted = (c->acts & 1u << STORE_ACT_LIFT) != 0;
+	bool revoked = (c->acts & 1u << STORE_ACT_REVOKE) != 0;
+
+	if (c->decided_us == 0)
+		return "";
+	if (lifted && revoked)
+		return "lifted+revoked";
+	return lifted ? "lifted" : revoked ? "revoked" : "unchanged";
+}
+
 static json_t *
 case_json(const struct store_case *c)
 {
@@ -63,6 +78,9 @@ case_json(const struct store_case *c)
 	for (i = 0; i < TIMES_N; i++)
 		json_object_set_new(
 		    value, times[i].name, show_time_json(time_of(c, i)));
+	json_object_set_new(value, "decided", show_time_json(c->decided_us));
+	json_object_set_new(value, "outcome", json_string(c->outcome));
+	json_object_set_new(value, "decision", json_string(decision_word(c)));
 	return value;
 }
 
@@ -75,6 +93,7 @@ list_header(void)
 	show_padded(stdout, "status", STATUS_COLUMNS);
 	show_padded(stdout, "stored", TIME_COLUMNS);
 	show_padded(stdout, "visible after", 15);
+	show_padded(stdout, "decision", DECISION_COLUMNS);
 	puts("municipality");
 }
 
@@ -93,6 +112,7 @@ list_row(const struct store_case *c)
 		snprintf(text, sizeof(text), "%" PRId64 " ms",
 		    (c->visible_us - c->stored_us) / 1000);
 	show_padded(stdout, text, 15);
+	show_padded(stdout, decision_word(c), DECISION_COLUMNS);
 	printf("%s %s\n", c->municipality, place);
 }
 
@@ -247,6 +267,30 @@ show_times(const struct store_case *c)
 }
 
 static void
+show_decision(const struct store_case_show *r)
+{
+	const struct store_case *c = &r->found;
+
+	if (c->decided_us == 0)
+		return;
+	printf("decision    %s: %s\n", c->outcome, decision_word(c));
+	fputs("decided     ", stdout);
+	show_time(stdout, c->decided_us);
+	printf("\ndecided by  %s%s(%s)\n", r->who, r->who[0] != '\0' ? " " : "",
+	    c->entry);
+	printf("reason      %s\n", r->reason);
+}
+
+/* When relying parties saw what became of it. */
+static void
+show_seen(const struct store_case_show *r, size_t i)
+{
+	printf("  decision    %s\n  seen        ", store_act_name(r->acts[i]));
+	show_time(stdout, r->seen_us[i]);
+	putchar('\n');
+}
+
+static void
 show_text(const struct store_case_show *r, const char *ref)
 {
 	const struct store_case *c = &r->found;
@@ -261,30 +305,44 @@ show_text(const struct store_case_show *r, const char *ref)
 	printf("holder      %s\n", ref);
 	printf("language    %s\n", c->lang);
 	show_times(c);
+	show_decision(r);
 	printf("\nCertificates put on hold by this report: %zu\n", r->n);
 	for (i = 0; i < r->n; i++) {
 		putchar('\n');
 		show_cert(stdout, "  ", &r->certs[i], now_us);
+		if (c->decided_us != 0)
+			show_seen(r, i);
 	}
+	if (c->decided_us != 0)
+		return;
 	puts(
 	    "\nNext: the holder comes to the counter of this municipality with "
 	    "the receipt\nnumber and a document that proves identity "
 	    "(passport, driving licence, ...).\nWithout one, post an "
 	    "inquiry letter first and ask for the reply.  Then decide:\n"
 	    "card found, or not found and certificates revoked and issued "
-	    "anew.");
+	    "anew: doc/counter.md, `holdline case decide`.");
 }
 
 static void
 show_case_json(const struct store_case_show *r, const char *ref, bool opened)
 {
-	json_t *value = case_json(&r->found), *certs = json_array();
+	json_t *value = case_json(&r->found), *certs = json_array(), *cert;
 	int64_t now_us = clock_wall_us();
 	size_t i;
 
-	for (i = 0; i < r->n; i++)
-		json_array_append_new(
-		    certs, show_cert_json(&r->certs[i], now_us));
+	for (i = 0; i < r->n; i++) {
+		cert = show_cert_json(&r->certs[i], now_us);
+		json_object_set_new(
+		    cert, "seen", show_time_json(r->seen_us[i]));
+		json_object_set_new(cert, "decision",
+		    r->found.decided_us != 0
+			? json_string(store_act_name(r->acts[i]))
+			: json_null());
+		json_array_append_new(certs, cert);
+	}
+	json_object_set_new(value, "decided_by", json_string(r->who));
+	json_object_set_new(value, "reason", json_string(r->reason));
 	json_object_set_new(
 	    value, "holder_ref", opened ? json_string(ref) : json_null());
 	if (!opened)
@@ -336,6 +394,21 @@ receipt_read(const char *text, char out[RECEIPT_DIGITS + 1])
 	return n == RECEIPT_DIGITS ? 0 : -1;
 }
 
+int
+case_receipt(const struct cli_command *self, const char *text,
+    char out[RECEIPT_DIGITS + 1])
+{
+	if (receipt_read(text, out) == -1)
+		return cli_usage(self,
+		    "that is not a receipt number: those have %d digits",
+		    RECEIPT_DIGITS);
+	if (!receipt_valid(out))
+		return cli_usage(self,
+		    "that is not a receipt number: check digit; was a digit "
+		    "misheard or were two swapped?");
+	return 0;
+}
+
 static int
 case_show_run(const struct cli_command *self, int argc, char **argv)
 {
@@ -353,14 +426,8 @@ case_show_run(const struct cli_command *self, int argc, char **argv)
 
 	if ((at = cli_options(self, argc, argv, options, 1, 1, &rc)) == -1)
 		return rc;
-	if (receipt_read(argv[at], r.receipt) == -1)
-		return cli_usage(self,
-		    "that is not a receipt number: those have %d digits",
-		    RECEIPT_DIGITS);
-	if (!receipt_valid(r.receipt))
-		return cli_usage(self,
-		    "that is not a receipt number: check digit; was a digit "
-		    "misheard or were two swapped?");
+	if ((rc = case_receipt(self, argv[at], r.receipt)) != 0)
+		return rc;
 	if (cli_open(&site, conf, 0, &err) == -1)
 		rc = cli_fail(self, err.text);
 	else

@@ -125,6 +125,20 @@ outbox_add(struct store_db *db, const struct store_cert *cert, int64_t hold_id,
 	return db_run(q, err);
 }
 
+/* The next CRLs have to do with it; crl.h says how. */
+static int
+crl_note(struct store_db *db, const struct store_cert *cert, struct err *err)
+{
+	struct db_query *q;
+
+	q = db_query(db,
+	    "INSERT INTO crl_changes (issuer, cert, mark) VALUES ($1, $2, 0)"
+	    " ON CONFLICT (issuer, cert) DO UPDATE SET mark = 0");
+	db_bind_text(q, cert->issuer);
+	db_bind_int(q, cert->id);
+	return db_run(q, err);
+}
+
 /* Generation + 1, and what tells of it.  `shown` is the hold that becomes
  * visible by it, 0 = none. */
 static int
@@ -156,7 +170,8 @@ cert_write(struct store_db *db, struct store_cert *cert,
 		    "certificate %s/%s was changed by somebody else at the "
 		    "same moment; find out who writes into this store",
 		    cert->issuer, cert->serial);
-	if (outbox_add(db, cert, shown, err) == -1)
+	if (outbox_add(db, cert, shown, err) == -1 ||
+	    crl_note(db, cert, err) == -1)
 		return -1;
 	return dispatch_cert(db, cert, hold_id, err);
 }

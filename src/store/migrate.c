@@ -169,7 +169,7 @@ static const char *const migrations[] = {
 	"	rejects INTEGER NOT NULL," /* bytes of the reject file */
 	"	at_us INTEGER NOT NULL"
 	") STRICT, WITHOUT ROWID;",
-	/* how cases were decided, and what that did */
+	/* 7: how cases were decided, and what that did */
 	"CREATE TABLE decisions ("
 	"	case_id INTEGER NOT NULL PRIMARY KEY REFERENCES cases (id),"
 	"	key TEXT UNIQUE," /* NULL = nobody asked, such as a deadline */
@@ -187,6 +187,28 @@ static const char *const migrations[] = {
 	"	PRIMARY KEY (case_id, cert)"
 	") STRICT, WITHOUT ROWID;"
 	"CREATE INDEX cases_open ON cases (id) WHERE status = 'open';",
+	/* 8: up to when somebody has looked, for what time does */
+	"CREATE TABLE watches ("
+	"	name TEXT PRIMARY KEY,"
+	"	at_us INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;",
+	/* 9: what CRLs are made of: certificates that ever were not good */
+	"CREATE TABLE crl_changes ("
+	"	issuer TEXT NOT NULL,"
+	"	cert INTEGER NOT NULL REFERENCES certificates (id),"
+	"	mark INTEGER NOT NULL," /* number of the base since; 0 = none */
+	"	PRIMARY KEY (issuer, cert)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX crl_changes_new ON crl_changes (issuer) WHERE mark = 0;"
+	"INSERT INTO crl_changes (issuer, cert, mark)"
+	" SELECT issuer, id, 0 FROM certificates WHERE generation > 0;"
+	"CREATE TABLE crl_issuers ("
+	"	issuer TEXT PRIMARY KEY,"
+	"	number INTEGER NOT NULL,"  /* the last that was given out */
+	"	marking INTEGER NOT NULL," /* of the last base that was begun */
+	"	base INTEGER NOT NULL,"    /* of the last that was published */
+	"	base_us INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;",
 };
 
 #define NEWEST ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

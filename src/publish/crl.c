@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/conf.h"
+#include "base/str.h"
+#include "publish/crl.h"
+#include "store/crl.h"
+#include "wire/crl_file.h"
+#include "wire/crl_signer.h"
+
+/* One issuer's lists while they are made. */
+struct run {
+	const struct crl_options *options;
+	struct store *store;
+	const struct crl_signer *signer;
+	int64_t now_us;
+	struct store_crl_begin begin;
+	struct crl_file *full, *delta; /* delta: NULL = none is made */
+	struct crl_result result;
+};
+
+bool
+crl_wanted(const struct conf *conf)
+{
+	return conf->crl_dir[0] != '\0';
+}
+
+struct crl_options
+crl_options_of(const struct conf *conf)
+{
+	return (struct crl_options){ .store = conf->store,
+		.dir = conf->crl_dir,
+		.signers = conf->crl_signers,
+		.url = conf->crl_url,
+		.delta = conf->crl_delta,
+		.idp = conf->crl_idp,
+		.next_update_us = conf->crl_next_update_us,
+		.base_every_us = conf->crl_base_us };
+}
+
+/* ---- the store's side */
+
+static int
+ask(struct store *store, struct store_req *req, struct err *err)
+{
+	if (store_wait(store, req) == 0)
+		return 0;
+	*err = req->err;
+	return -1;
+}
+
+static int
+run_begin(struct run *r, int64_t above, struct err *err)
+{
+	struct store_crl_begin *b = &r->begin;
+
+	memset(b, 0, sizeof(*b));
+	str_copy(b->issuer, sizeof(b->issuer), crl_signer_hash(r->signer));
+	b->above = above;
+	b->base_every_us = r->options->base_every_us;
+	b->now_us = r->now_us;
+	store_crl_begin(r->store, b);
+	return ask(r->store, &b->req, err);
+}
+
+/* All that changed until now is in this base.  Another server that has begun
+ * one since makes it an ordinary full list, which is no fault. */
+static int
+run_mark(struct run *r, struct err *err)
+{
+	struct store_crl_mark m = { .number = r->begin.number };
+
+	str_copy(m.issuer, sizeof(m.issuer), r->begin.issuer);
+	do {
+		memset(&m.req, 0, sizeof(m.req));
+		store_crl_mark(r->store, &m);
+		if (ask(r->store, &m.req, err) == -1) {
+			if (err->code != ERR_CONFLICT)
+				return -1;
+			r->begin.is_base = false;
+			return 0;
+		}
+	} while (m.n == STORE_CRL_MARK);
+	return 0;
+}
+
+static int
+entry_add(
+    void *ctx, const struct store_cert *cert, bool changed, struct err *err)
+{
+	struct run *r = ctx;
+	bool good = cert->status == STORE_GOOD;
+
+	if (!good) {
+		r->result.entries++;
+		if (crl_file_add(r->full, cert->serial, cert->reason,
+			cert->status_us, err) == -1)
+			return -1;
+	}
+	if (r->delta == NULL || !changed)
+		return 0;
+	r->result.delta_entries++;
+	return crl_file_add(r->delta, cert->serial,
+	    good ? CRL_FILE_REMOVE : cert->reason, cert->status_us, err);
+}
+
+static int
+run_scan(struct run *r, struct err *err)
+{
+	struct store_crl_scan s = {
+		.base = r->begin.base, .entry = entry_add, .ctx = r
+	};
+
+	str_copy(s.issuer, sizeof(s.issuer), r->begin.issuer);
+	s.not_after =
+	    clock_jst_ymd(r->begin.base_us != 0 ? r->begin.base_us : r->now_us);
+	store_crl_scan(r->store, &s);
+	return ask(r->store, &s.req, err);
+}
+
+static int
+run_done(struct run *r, struct err *err)
+{
+	struct store_crl_done d = { .number = r->begin.number,
+		.now_us = r->now_us };
+
+	if (!r->begin.is_base)
+		return 0;
+	str_copy(d.issuer, sizeof(d.issuer), r->begin.issuer);
+	store_crl_done(r->store, &d);
+	return ask(r->store, &d.req, err);
+}
+
+/* ---- the files */
+
+static void
+path_of(const struct run *r, const char *end, char out[PATH_MAX])
+{
+	snprintf(out, PATH_MAX, "%s/%s%s", r->options->dir,
+	    crl_signer_hash(r->signer), end);
+}
+
+static void
+url_of(const struct run *r, const char *end, char out[PATH_MAX])
+{
+	out[0] = '\0';
+	if (r->options->url[0] != '\0')
+		snprintf(out, PATH_MAX, "%s%s%s", r->options->url,
+		    crl_signer_hash(r->signer), end);
+}
+
+static int
+open_files(struct run *r, struct err *err)
+{
+	char path[PATH_MAX], freshest[PATH_MAX], idp[PATH_MAX];
+	struct crl_file_options o = { .signer = r->signer,
+		.path = path,
+		.number = r->begin.number,
+		.this_us = r->now_us,
+		.next_us = r->now_us + r->options->next_update_us,
+		.freshest_url = "",
+		.idp_url = "" };
+
+	path_of(r, ".crl", path);
+	url_of(r, "-delta.crl", freshest);
+	url_of(r, ".crl", idp);
+	if (r->options->idp)
+		o.idp_url = idp;
+	if (r->options->delta)
+		o.freshest_url = freshest;
+	if ((r->full = crl_file_new(&o, err)) == NULL)
+		return -1;
+	if (!r->options->delta)
+		return 0;
+	path_of(r, "-delta.crl", path);
+	/* the first of all is its own base, and its delta empty */
+	o.base = r->begin.base != 0 ? r->begin.base : r->begin.number;
+	o.freshest_url = "";
+	r->result.base = o.base;
+	return (r->delta = crl_file_new(&o, err)) == NULL ? -1 : 0;
+}
+
+/* The full one first: a delta without its base is of no use. */
+static int
+place_files(struct run *r, struct err *err)
+{
+	if (crl_file_finish(r->full, &r->result.bytes, err) == -1)
+		return -1;
+	return r->delta == NULL
+	    ? 0
+	    : crl_file_finish(r->delta, &r->result.delta_bytes, err);
+}
+
+static int
+run_all(struct run *r, struct err *err)
+{
+	char path[PATH_MAX];
+	int64_t above;
+
+	path_of(r, ".crl", path);
+	if ((above = crl_file_number(path, err)) == -1 ||
+	    run_begin(r, above, err) == -1 ||
+	    (r->begin.is_base && run_mark(r, err) == -1) ||
+	    open_files(r, err) == -1 || run_scan(r, err) == -1 ||
+	    place_files(r, err) == -1)
+		return -1;
+	return run_done(r, err);
+}
+
+/* ---- each issuer */
+
+/* Returns 0, or -1 with *err. */
+static int
+write_one(const struct crl_options *o, struct store *store,
+    const struct crl_signer *signer, crl_result_fn *done, void *ctx,
+    struct err *err)
+{
+	struct run r = { .options = o, .store = store, .signer = signer };
+	int64_t begun_us = clock_mono_us();
+	int rc;
+
+	r.now_us =
+	    o->wall_us != NULL ? o->wall_us(o->wall_ctx) : clock_wall_us();
+	rc = run_all(&r, err);
+	crl_file_free(r.full);
+	crl_file_free(r.delta);
+	if (rc == -1)
+		return err_add(err, "CRL of %s", crl_signer_hash(signer));
+	str_copy(r.result.issuer, sizeof(r.result.issuer), r.begin.issuer);
+	r.result.number = r.begin.number;
+	r.result.is_base = r.begin.is_base;
+	r.result.took_us = clock_mono_us() - begun_us;
+	if (done != NULL)
+		done(ctx, &r.result);
+	return 0;
+}
+
+static int
+is_cert(const struct dirent *d)
+{
+	size_t n = strlen(d->d_name);
+
+	return n > 4 && d->d_name[0] != '.' &&
+	    strcmp(d->d_name + n - 4, ".crt") == 0;
+}
+
+static struct crl_signer *
+load(const char *dir, const char *name, struct err *err)
+{
+	char cert[PATH_MAX], key[PATH_MAX];
+	int stem = (int)strlen(name) - 4;
+
+	snprintf(cert, sizeof(cert), "%s/%s", dir, name);
+	snprintf(key, sizeof(key), "%s/%.*s.key", dir, stem, name);
+	return crl_signer_load(cert, key, err);
+}
+
+struct walk {
+	const struct crl_options *options;
+	const char *issuer;
+	struct store *store; /* NULL: only see that signers load */
+	crl_result_fn *done;
+	void *ctx;
+	unsigned int n; /* written, or loaded */
+};
+
+static int
+walk_one(struct walk *w, const char *name, struct err *err)
+{
+	struct crl_signer *signer = load(w->options->signers, name, err);
+	int rc = 0;
+
+	if (signer == NULL)
+		return -1;
+	if (w->store == NULL) { /* only looks */
+		w->n++;
+	} else if (w->issuer[0] == '\0' ||
+	    strcmp(w->issuer, crl_signer_hash(signer)) == 0) {
+		rc = write_one(
+		    w->options, w->store, signer, w->done, w->ctx, err);
+		w->n++;
+	}
+	crl_signer_free(signer);
+	return rc;
+}
+
+static int
+walk_all(struct walk *w, struct err *err)
+{
+	struct dirent **names;
+	int n, i, rc = 0;
+
+	n = scandir(w->options->signers, &names, is_cert, alphasort);
+	if (n == -1)
+		return err_set(err, ERR_IO, "crl.signers %s: %s",
+		    w->options->signers, strerror(errno));
+	for (i = 0; i < n; i++) {
+		if (rc == 0)
+			rc = walk_one(w, names[i]->d_name, err);
+		free(names[i]);
+	}
+	free(names);
+	if (rc == 0 && w->n == 0)
+		return err_set(err, ERR_NOTFOUND,
+		    w->issuer[0] == '\0'
+			? "crl.signers %s: there is no NAME.crt with its "
+			  "NAME.key in it"
+			: "crl.signers %s: no certificate in it has the key "
+			  "%s",
+		    w->options->signers, w->issuer);
+	return rc;
+}
+
+/* Nobody else writes into the folder meanwhile. */
+static int
+lock_dir(const char *dir, struct err *err)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd == -1 || flock(fd, LOCK_EX) == -1) {
+		err_set(err, ERR_IO, "crl.dir %s: %s", dir, strerror(errno));
+		if (fd != -1)
+			close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int
+crl_write(const struct crl_options *options, const char *issuer,
+    crl_result_fn *done, void *ctx, struct err *err)
+{
+	struct store_options store = { .path = options->store,
+		.wall_us = options->wall_us,
+		.wall_ctx = options->wall_ctx };
+	struct walk w = {
+		.options = options, .issuer = issuer, .done = done, .ctx = ctx
+	};
+	int fd, rc = -1;
+
+	if ((fd = lock_dir(options->dir, err)) == -1)
+		return -1;
+	if ((w.store = store_open(&store, err)) != NULL)
+		rc = walk_all(&w, err);
+	store_close(w.store);
+	close(fd);
+	return rc;
+}
+
+int
+crl_check(const struct conf *conf, struct err *err)
+{
+	struct crl_options options = crl_options_of(conf);
+	struct walk w = { .options = &options, .issuer = "" };
+	size_t len = strlen(conf->crl_url);
+
+	if (conf->crl_signers[0] == '\0')
+		return err_set(err, ERR_RANGE,
+		    "crl.dir is set and crl.signers is not: name the folder "
+		    "with the issuers' certificates and keys");
+	if (conf->crl_idp && len == 0)
+		return err_set(err, ERR_RANGE,
+		    "crl.idp is on and crl.url is empty: a distribution point "
+		    "is a URL");
+	if (len > 0 && conf->crl_url[len - 1] != '/')
+		return err_set(err, ERR_RANGE, "crl.url: it must end in a /");
+	if (conf->crl_next_update_us <= conf->crl_every_us)
+		return err_set(err, ERR_RANGE,
+		    "crl.next_update must be longer than crl.every, or every "
+		    "list is out of date before the next one");
+	return walk_all(&w, err);
+}
