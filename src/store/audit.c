@@ -113,7 +113,7 @@ write_leaf(struct store_db *db, const struct audit_leaf *leaf, int64_t seq,
 	db_bind_int(q, leaf->at_us);
 	db_bind_text(q, leaf->text);
 	db_bind_blob(q, hash, HASH_SIZE);
-	return db_run(q, err);
+	return db_post(q, 1, err);
 }
 
 int

@@ -74,19 +74,33 @@ by_list_order(const void *va, const void *vb)
 	return a->id > b->id ? -1 : 1;
 }
 
-int
-cert_load(struct store_db *db, int64_t holder,
-    struct store_cert certs[STORE_CERTS_MAX], size_t *n, struct err *err)
+struct db_query *
+cert_ask(struct store_db *db, int64_t holder)
 {
-	struct store_cert extra;
 	struct db_query *q;
-	int rc;
 
-	*n = 0;
 	q = db_query(db,
 	    "SELECT " CERT_COLUMNS " FROM certificates AS c"
 	    " WHERE c.holder = $1");
 	db_bind_int(q, holder);
+	return q;
+}
+
+int
+cert_load(struct store_db *db, int64_t holder,
+    struct store_cert certs[STORE_CERTS_MAX], size_t *n, struct err *err)
+{
+	return cert_take(db, cert_ask(db, holder), holder, certs, n, err);
+}
+
+int
+cert_take(struct store_db *db, struct db_query *q, int64_t holder,
+    struct store_cert certs[STORE_CERTS_MAX], size_t *n, struct err *err)
+{
+	struct store_cert extra;
+	int rc;
+
+	*n = 0;
 	while ((rc = db_step(q, err)) == 1) {
 		if (*n < STORE_CERTS_MAX) {
 			cert_read(q, &certs[(*n)++]);
@@ -122,7 +136,7 @@ outbox_add(struct store_db *db, const struct store_cert *cert, int64_t hold_id,
 	db_bind_int(q, cert->status);
 	db_bind_int(q, cert->reason);
 	db_bind_int(q, cert->status_us);
-	return db_run(q, err);
+	return db_post(q, 1, err);
 }
 
 /* The next CRLs have to do with it; crl.h says how. */
@@ -136,7 +150,7 @@ crl_note(struct store_db *db, const struct store_cert *cert, struct err *err)
 	    " ON CONFLICT (issuer, cert) DO UPDATE SET mark = 0");
 	db_bind_text(q, cert->issuer);
 	db_bind_int(q, cert->id);
-	return db_run(q, err);
+	return db_post(q, 1, err);
 }
 
 /* Generation + 1, and what tells of it.  `shown` is the hold that becomes
@@ -163,13 +177,8 @@ cert_write(struct store_db *db, struct store_cert *cert,
 	db_bind_int(q, cert->status_us);
 	db_bind_int(q, cert->id);
 	db_bind_int(q, cert->generation - 1);
-	if (db_run(q, err) == -1)
+	if (db_post(q, 1, err) == -1) /* one row: we lock the holder */
 		return -1;
-	if (db_changes(db) != 1) /* not by us: we lock the holder */
-		return err_set(err, ERR_STORE,
-		    "certificate %s/%s was changed by somebody else at the "
-		    "same moment; find out who writes into this store",
-		    cert->issuer, cert->serial);
 	if (outbox_add(db, cert, shown, err) == -1 ||
 	    crl_note(db, cert, err) == -1)
 		return -1;

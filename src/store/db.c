@@ -263,19 +263,53 @@ db_bind_null(struct db_query *q)
 	*next_value(q) = (struct db_value){ DB_NULL, 0, NULL, 0 };
 }
 
+static void
+query_running(struct db_query *q)
+{
+	q->running = true;
+	q->next_running = q->db->running;
+	q->db->running = q;
+}
+
+void
+db_ahead(struct db_query *q)
+{
+	if (q->db->engine->ahead == NULL)
+		return;
+	q->db->engine->ahead(q);
+	query_running(q);
+}
+
+int
+db_post(struct db_query *q, int64_t rows, struct err *err)
+{
+	struct store_db *db = q->db;
+
+	if (db->engine->post != NULL)
+		return db->engine->post(q, rows, err);
+	if (db_run(q, err) == -1)
+		return -1;
+	return rows == -1 || db->changes == rows ? 0 : db_odd_rows(err);
+}
+
+int
+db_odd_rows(struct err *err)
+{
+	return err_set(err, ERR_STORE,
+	    "a row was changed by somebody else at the same moment; find out "
+	    "who writes into this store");
+}
+
 int
 db_step(struct db_query *q, struct err *err)
 {
 	int rc = q->db->engine->step(q, err);
 
 	q->column = 0;
-	if (rc != 1) {
+	if (rc != 1)
 		query_reset(q);
-	} else if (!q->running) {
-		q->running = true;
-		q->next_running = q->db->running;
-		q->db->running = q;
-	}
+	else if (!q->running)
+		query_running(q);
 	return rc;
 }
 

@@ -171,6 +171,20 @@ void db_bind_text(struct db_query *q, const char *text);
 void db_bind_blob(struct db_query *q, const void *bytes, size_t len);
 void db_bind_null(struct db_query *q);
 
+/*
+ * Its rows will be wanted: with a server the statement is sent now, and what
+ * was sent is answered together at the next db_step() of any.  Statements run
+ * in the order in which they were sent or first stepped.
+ */
+void db_ahead(struct db_query *q);
+
+/*
+ * Run a statement that gives no rows and must write `rows` of them (-1 = any
+ * number), without waiting for a server: what goes wrong is told by a later
+ * call in this transaction, its commit at the latest.
+ */
+int db_post(struct db_query *q, int64_t rows, struct err *err);
+
 /* The next row: 1 = there is one, 0 = no more, -1 = *err says why. */
 int db_step(struct db_query *q, struct err *err);
 

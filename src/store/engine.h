@@ -58,6 +58,11 @@ struct db_engine {
 	int (*lock)(struct store_db *db, enum db_lock lock, struct err *err);
 	/* NULL: the one who writes has chain 0. */
 	int (*chain)(struct store_db *db, unsigned int *chain, struct err *err);
+	/* Send it; its rows are for a later step.  NULL: that would be no
+	 * faster. */
+	void (*ahead)(struct db_query *q);
+	/* See db_post(); NULL: run it now. */
+	int (*post)(struct db_query *q, int64_t rows, struct err *err);
 	/* The first step (q->running is false) runs it with q->values. */
 	int (*step)(struct db_query *q, struct err *err);
 	/* Of the last INSERT with DB_ID; NULL: that is a row. */
@@ -99,6 +104,9 @@ struct store_db {
 	size_t n_queries;
 	struct db_query queries[DB_QUERIES]; /* by address of sql */
 };
+
+/* A statement that was posted wrote more or fewer rows; returns -1. */
+int db_odd_rows(struct err *err);
 
 /* Reset every statement that has rows left. */
 void db_reset_running(struct store_db *db);

@@ -86,18 +86,26 @@ show_again(struct store_db *db, struct store_hold *r, const bool *take,
 	return 0;
 }
 
-/* 1 = answered: this call has made its hold before. */
-static int
-answer_again(struct store_db *db, struct store_hold *r, struct err *err)
+static struct db_query *
+again_ask(struct store_db *db, const struct store_hold *r)
 {
 	struct db_query *q;
-	int rc;
 
 	q = db_query(db,
 	    "SELECT h.holder, h.id, h.stored_us, h.visible_us, k.receipt"
 	    " FROM holds AS h JOIN cases AS k ON k.hold = h.id"
 	    " WHERE h.call_id = $1");
 	db_bind_text(q, r->call_id);
+	return q;
+}
+
+/* 1 = answered: this call has made its hold before. */
+static int
+answer_again(struct store_db *db, struct store_hold *r, struct db_query *q,
+    struct db_query *certs, struct err *err)
+{
+	int rc;
+
 	if ((rc = db_step(q, err)) != 1)
 		return rc;
 	if (db_get_int(q) != r->holder)
@@ -111,7 +119,7 @@ answer_again(struct store_db *db, struct store_hold *r, struct err *err)
 	db_get_text(q, r->receipt, sizeof(r->receipt));
 	r->outcome = STORE_HOLD_PLACED;
 	r->again = true;
-	if (cert_load(db, r->holder, r->certs, &r->n, err) == -1 ||
+	if (cert_take(db, certs, r->holder, r->certs, &r->n, err) == -1 ||
 	    mark_taken(db, r, err) == -1)
 		return -1;
 	if (wants_more(r, db_now_us(db)))
@@ -269,7 +277,7 @@ insert_case(struct store_db *db, struct store_hold *r, const char *municipality,
 	    " VALUES ($1, 1, $2, 'opened')");
 	db_bind_int(q, id);
 	db_bind_int(q, r->stored_us);
-	return db_run(q, err);
+	return db_post(q, 1, err);
 }
 
 static int
@@ -287,7 +295,7 @@ take_cert(struct store_db *db, const struct store_hold *r,
 	db_bind_int(q, r->hold_id);
 	db_bind_int(q, cert->id);
 	db_bind_int(q, cert->generation);
-	return db_run(q, err);
+	return db_post(q, 1, err);
 }
 
 static int
@@ -342,18 +350,24 @@ write_leaf(struct store_db *db, const struct store_hold *r, struct err *err)
 
 /* ---- the intent */
 
-/* 1 = there is one, and nobody else changes their certificates until the
- * commit; 0 = there is none. */
-static int
-lock_holder(
-    struct store_db *db, int64_t holder, char municipality[7], struct err *err)
+static struct db_query *
+holder_ask(struct store_db *db, int64_t holder)
 {
 	struct db_query *q;
-	int rc;
 
 	q = db_query(
 	    db, "SELECT municipality FROM holders WHERE id = $1" DB_FOR_UPDATE);
 	db_bind_int(q, holder);
+	return q;
+}
+
+/* 1 = there is one, and nobody else changes their certificates until the
+ * commit; 0 = there is none. */
+static int
+lock_holder(struct db_query *q, char municipality[7], struct err *err)
+{
+	int rc;
+
 	if ((rc = db_step(q, err)) == 1)
 		db_get_text(q, municipality, 7);
 	return rc;
@@ -364,20 +378,24 @@ static int
 hold_run(struct store_db *db, struct store_req *req, struct err *err)
 {
 	struct store_hold *r = (struct store_hold *)req;
+	struct db_query *holder, *again, *certs;
 	bool take[STORE_CERTS_MAX] = { false };
 	char municipality[7];
 	int64_t now_us;
 	int rc, known;
 
 	answer_clear(r);
-	if ((known = lock_holder(db, r->holder, municipality, err)) == -1)
+	db_ahead(holder = holder_ask(db, r->holder));
+	db_ahead(again = again_ask(db, r));
+	db_ahead(certs = cert_ask(db, r->holder));
+	if ((known = lock_holder(holder, municipality, err)) == -1)
 		return -1;
-	if ((rc = answer_again(db, r, err)) != 0)
+	if ((rc = answer_again(db, r, again, certs, err)) != 0)
 		return rc == 1 ? 0 : -1;
 	if (!known)
 		return err_set(err, ERR_NOTFOUND, "there is no holder %" PRId64,
 		    r->holder);
-	if (cert_load(db, r->holder, r->certs, &r->n, err) == -1)
+	if (cert_take(db, certs, r->holder, r->certs, &r->n, err) == -1)
 		return -1;
 	now_us = db_now_us(db);
 	if (choose(r, now_us) == 0)

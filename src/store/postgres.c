@@ -78,8 +78,7 @@ pg_in_transaction(struct store_db *db)
 {
 	struct postgres_db *d = postgres_of(db);
 
-	return d->conn != NULL &&
-	    PQtransactionStatus(d->conn) == PQTRANS_INTRANS;
+	return d->conn != NULL && d->open && !d->failed;
 }
 
 static void
@@ -88,10 +87,19 @@ pg_rollback(struct store_db *db)
 	struct postgres_db *d = postgres_of(db);
 	struct err ignored;
 
-	if (d->conn == NULL || PQtransactionStatus(d->conn) == PQTRANS_IDLE)
-		return;
-	if (postgres_exec(d, "ROLLBACK", d->timeout_ms, &ignored) == -1)
+	if (d->conn != NULL && d->open &&
+	    (postgres_pipeline_exit(d, &ignored), d->conn != NULL) &&
+	    postgres_exec(d, "ROLLBACK", d->timeout_ms, &ignored) == -1)
 		postgres_disconnect(d);
+	d->open = d->failed = false;
+}
+
+static int
+begin_now(struct postgres_db *d, const char *sql, struct err *err)
+{
+	d->open = true;
+	d->failed = false;
+	return postgres_exec(d, sql, d->timeout_ms, err);
 }
 
 /* A connection that was idle may have died since; then nothing is lost by
@@ -112,12 +120,12 @@ pg_begin(struct store_db *db, enum db_mode mode, struct err *err)
 
 	if (!had_one && postgres_connect(d, err) == -1)
 		return -1;
-	if (postgres_exec(d, begin[mode], d->timeout_ms, err) == 0)
+	if (begin_now(d, begin[mode], err) == 0)
 		return 0;
 	if (had_one && d->conn == NULL &&
 	    clock_mono_us() - begun_us < STALE_US &&
 	    postgres_connect(d, err) == 0 &&
-	    postgres_exec(d, begin[mode], d->timeout_ms, err) == 0)
+	    begin_now(d, begin[mode], err) == 0)
 		return 0;
 	pg_rollback(db);
 	return -1;
@@ -229,6 +237,10 @@ pg_commit(struct store_db *db, struct err *err)
 		pg_rollback(db);
 		return postgres_fault(d, NULL, err);
 	}
+	if (postgres_pipeline_exit(d, err) == -1) {
+		pg_rollback(db);
+		return -1;
+	}
 	d->warned = false;
 	if (PQsendQuery(d->conn, "COMMIT"))
 		result = postgres_wait(d, d->timeout_ms);
@@ -238,6 +250,7 @@ pg_commit(struct store_db *db, struct err *err)
 	PQclear(result);
 	if (rc == -1)
 		pg_rollback(db);
+	d->open = false;
 	return rc;
 }
 
@@ -252,6 +265,8 @@ const struct db_engine postgres_engine = {
 	.in_transaction = pg_in_transaction,
 	.lock = pg_lock,
 	.chain = pg_chain,
+	.ahead = postgres_ahead,
+	.post = postgres_post,
 	.step = postgres_step,
 	.column = postgres_column,
 	.load_row = postgres_load_row,

@@ -23,6 +23,15 @@ struct postgres_url {
 	char where[128]; /* for people: "holdline at db1:5432" */
 };
 
+/* What was sent in pipeline mode and is not answered yet. */
+struct postgres_sent {
+	struct db_query *q;        /* wants the rows; NULL = nobody does */
+	struct db_query *prepares; /* it prepares this one; NULL = none */
+	int64_t rows;              /* that must be written; -1 = any */
+};
+
+#define POSTGRES_SENT_MAX 256 /* their answers fit into a socket's buffer */
+
 struct postgres_db {
 	struct store_db db; /* first */
 	struct postgres_url url;
@@ -30,6 +39,11 @@ struct postgres_db {
 	int timeout_ms; /* for an answer */
 	int chain;      /* the audit chain that it has locked; -1 = none */
 	bool warned;    /* the server warned since it was cleared */
+	bool open;      /* a transaction was begun there */
+	bool failed;    /* it is beyond use */
+	bool pipeline;  /* statements are sent without waiting for answers */
+	size_t n_sent;
+	struct postgres_sent sent[POSTGRES_SENT_MAX];
 	/* A server that cannot be reached is not asked again at once. */
 	int64_t retry_us; /* monotonic */
 	struct err why;
@@ -73,6 +87,12 @@ struct postgres_parameter {
 const char *postgres_parameter(
     struct postgres_parameter *p, const struct db_value *v, int *len);
 
+/* Statements are sent in pipeline mode; everything else leaves it first: what
+ * was sent is answered then. */
+int postgres_pipeline_exit(struct postgres_db *d, struct err *err);
+
+void postgres_ahead(struct db_query *q);
+int postgres_post(struct db_query *q, int64_t rows, struct err *err);
 int postgres_step(struct db_query *q, struct err *err);
 struct db_value postgres_column(struct db_query *q, int column);
 void postgres_reset(struct db_query *q);

@@ -328,6 +328,8 @@ postgres_disconnect(struct postgres_db *d)
 	PQfinish(d->conn);
 	d->conn = NULL;
 	d->chain = -1;
+	d->open = d->failed = d->pipeline = false;
+	d->n_sent = 0;
 	for (i = 0; i < DB_QUERIES; i++)
 		d->db.queries[i].prepared = false;
 }

@@ -84,6 +84,7 @@ postgres_fault(struct postgres_db *d, const PGresult *result, struct err *err)
 	char line[160];
 	size_t i;
 
+	d->failed = true; /* whatever transaction there was */
 	if (result == NULL ||
 	    (state = PQresultErrorField(result, PG_DIAG_SQLSTATE)) == NULL)
 		return fault_lost(d, err);

@@ -101,6 +101,8 @@ postgres_ask(
 		postgres_fault(d, NULL, err);
 		return NULL;
 	}
+	if (postgres_pipeline_exit(d, err) == -1)
+		return NULL;
 	return answer(d, PQsendQuery(d->conn, sql), timeout_ms, err);
 }
 
@@ -114,6 +116,106 @@ postgres_exec(
 	return result == NULL ? -1 : 0;
 }
 
+/* ---- the pipeline: what was sent, and its answers */
+
+/* The next answer; NULL: the connection failed or time is up. */
+static PGresult *
+next_answer(struct postgres_db *d, int64_t until_us)
+{
+	PGresult *result;
+	int nothing;
+
+	for (nothing = 0; nothing < 2; nothing++) {
+		while (PQisBusy(d->conn))
+			if (!wait_readable(d, until_us))
+				return NULL;
+		/* NULL stands between two statements' answers */
+		if ((result = PQgetResult(d->conn)) != NULL)
+			return result;
+	}
+	return NULL;
+}
+
+/* One statement worked: its rows go where they are wanted.  False: it wrote
+ * another number of rows than it must. */
+static bool
+take_answer(struct postgres_db *d, struct postgres_sent *sent, PGresult *result)
+{
+	if (strncmp(PQcmdStatus(result), "SELECT", 6) != 0) {
+		d->db.changes = strtoll(PQcmdTuples(result), NULL, 10);
+		d->db.written += d->db.changes;
+		assert(d->db.writing || d->db.changes == 0);
+	}
+	if (sent->q != NULL)
+		sent->q->handle = result;
+	else
+		PQclear(result);
+	return sent->rows == -1 || sent->rows == d->db.changes;
+}
+
+/* One statement failed, or was passed over after one that did. */
+static void
+drop_answer(struct postgres_sent *sent)
+{
+	if (sent->prepares != NULL)
+		sent->prepares->prepared = false;
+}
+
+/* Everything that was sent is answered; the first that failed is told. */
+static int
+collect(struct postgres_db *d, struct err *err)
+{
+	int64_t until_us = clock_mono_us() + (int64_t)d->timeout_ms * 1000;
+	PGresult *result, *bad = NULL;
+	bool odd = false, lost = d->conn == NULL || !PQpipelineSync(d->conn);
+	size_t i, n = d->n_sent;
+	int rc = 0;
+
+	d->n_sent = 0;
+	for (i = 0; i <= n && !lost; i++) {
+		if ((result = next_answer(d, until_us)) == NULL)
+			lost = true;
+		else if (i < n && succeeded(result))
+			odd |= !take_answer(d, &d->sent[i], result);
+		else if (i == n)
+			PQclear(result); /* the sync's own */
+		else {
+			drop_answer(&d->sent[i]);
+			if (bad == NULL)
+				bad = result;
+			else
+				PQclear(result);
+		}
+	}
+	if (bad != NULL || lost)
+		rc = postgres_fault(d, bad, err);
+	else if (odd) {
+		d->failed = true;
+		rc = db_odd_rows(err);
+	}
+	PQclear(bad);
+	if (lost && d->conn != NULL)
+		postgres_disconnect(d);
+	return rc;
+}
+
+int
+postgres_pipeline_exit(struct postgres_db *d, struct err *err)
+{
+	int rc = 0;
+
+	if (!d->pipeline)
+		return 0;
+	if (d->n_sent > 0)
+		rc = collect(d, err);
+	if (d->conn == NULL)
+		return -1;
+	d->pipeline = false;
+	if (PQexitPipelineMode(d->conn) == 1)
+		return rc;
+	return rc == -1 ? -1 : postgres_fault(d, NULL, err);
+}
+
 /* ---- prepared statements */
 
 static void
@@ -122,18 +224,16 @@ query_name(const struct db_query *q, char name[16])
 	snprintf(name, 16, "h%u", (unsigned int)(q - q->db->queries));
 }
 
-static int
-query_prepare(struct postgres_db *d, struct db_query *q, struct err *err)
+static void
+note_sent(struct postgres_db *d, struct db_query *q, struct db_query *prepares,
+    int64_t rows)
 {
-	PGresult *result;
-	char name[16];
+	struct postgres_sent *sent = &d->sent[d->n_sent++];
 
-	query_name(q, name);
-	result = answer(d, PQsendPrepare(d->conn, name, q->sql, 0, NULL),
-	    d->timeout_ms, err);
-	q->prepared = result != NULL;
-	PQclear(result);
-	return q->prepared ? 0 : -1;
+	assert(d->n_sent <= POSTGRES_SENT_MAX);
+	sent->q = q;
+	sent->prepares = prepares;
+	sent->rows = rows;
 }
 
 static void
@@ -179,54 +279,82 @@ postgres_parameter(
 	}
 }
 
-static PGresult *
-query_run(struct postgres_db *d, struct db_query *q, struct err *err)
+static int
+send_prepared(struct postgres_db *d, struct db_query *q)
 {
 	struct postgres_parameter parameters[DB_VALUES_MAX];
 	const char *values[DB_VALUES_MAX];
 	int i, lengths[DB_VALUES_MAX], formats[DB_VALUES_MAX];
 	char name[16];
 
+	query_name(q, name);
+	if (!q->prepared) {
+		if (!PQsendPrepare(d->conn, name, q->sql, 0, NULL))
+			return -1;
+		note_sent(d, NULL, q, -1);
+		q->prepared = true;
+	}
 	for (i = 0; i < q->n_values; i++) {
 		values[i] = postgres_parameter(
 		    &parameters[i], &q->values[i], &lengths[i]);
 		formats[i] = 1;
 	}
-	query_name(q, name);
-	return answer(d,
-	    PQsendQueryPrepared(
-		d->conn, name, q->n_values, values, lengths, formats, 1),
-	    d->timeout_ms, err);
+	return PQsendQueryPrepared(
+		   d->conn, name, q->n_values, values, lengths, formats, 1)
+	    ? 0
+	    : -1;
 }
 
-/* The first step runs the statement; its rows are all there then. */
+/* Nobody waits for an answer here; *err only when there is no connection. */
 static int
-query_start(struct db_query *q, struct err *err)
+query_send(struct db_query *q, bool wanted, int64_t rows, struct err *err)
 {
 	struct postgres_db *d = postgres_of(q->db);
-	PGresult *result;
 
+	q->row = -1;
+	if (d->n_sent + 2 > POSTGRES_SENT_MAX && collect(d, err) == -1)
+		return -1;
 	if (d->conn == NULL)
 		return postgres_fault(d, NULL, err);
-	if (!q->prepared && query_prepare(d, q, err) == -1)
-		return -1;
-	if ((result = query_run(d, q, err)) == NULL)
-		return -1;
-	q->handle = result;
-	q->row = -1;
-	if (strncmp(PQcmdStatus(result), "SELECT", 6) != 0) {
-		d->db.changes = strtoll(PQcmdTuples(result), NULL, 10);
-		d->db.written += d->db.changes;
-		assert(d->db.writing || d->db.changes == 0);
-	}
+	if (!d->pipeline && PQenterPipelineMode(d->conn) != 1)
+		return postgres_fault(d, NULL, err);
+	d->pipeline = true;
+	if (send_prepared(d, q) == -1)
+		return postgres_fault(d, NULL, err);
+	note_sent(d, wanted ? q : NULL, NULL, rows);
 	return 0;
 }
 
+/* That it was not sent shows when its rows are wanted. */
+void
+postgres_ahead(struct db_query *q)
+{
+	struct err ignored;
+
+	query_send(q, true, -1, &ignored);
+}
+
+/* It counts as written at once, whatever it does. */
+int
+postgres_post(struct db_query *q, int64_t rows, struct err *err)
+{
+	q->db->written++;
+	return query_send(q, false, rows, err);
+}
+
+/* The first step waits for everything that was sent; the rows of all of it are
+ * there then. */
 int
 postgres_step(struct db_query *q, struct err *err)
 {
-	if (!q->running && query_start(q, err) == -1)
+	struct postgres_db *d = postgres_of(q->db);
+
+	if (!q->running && query_send(q, true, -1, err) == -1)
 		return -1;
+	if (q->handle == NULL && collect(d, err) == -1)
+		return -1;
+	if (q->handle == NULL) /* it could not be sent, or was passed over */
+		return postgres_fault(d, NULL, err);
 	return ++q->row < PQntuples(q->handle);
 }
 
@@ -273,6 +401,12 @@ postgres_column(struct db_query *q, int column)
 void
 postgres_reset(struct db_query *q)
 {
+	struct postgres_db *d = postgres_of(q->db);
+	size_t i;
+
+	for (i = 0; i < d->n_sent; i++)
+		if (d->sent[i].q == q)
+			d->sent[i].q = NULL;
 	PQclear(q->handle);
 	q->handle = NULL;
 }

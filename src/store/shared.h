@@ -28,6 +28,11 @@ void cert_read(struct db_query *q, struct store_cert *cert);
 int cert_load(struct store_db *db, int64_t holder,
     struct store_cert certs[STORE_CERTS_MAX], size_t *n, struct err *err);
 
+/* The same in two steps, for db_ahead() between them. */
+struct db_query *cert_ask(struct store_db *db, int64_t holder);
+int cert_take(struct store_db *db, struct db_query *q, int64_t holder,
+    struct store_cert certs[STORE_CERTS_MAX], size_t *n, struct err *err);
+
 /*
  * Give a certificate a new status: generation + 1, the outbox row, and what
  * the certification authority is to be told.  Updates *cert.  hold_id = 0: the registry says so.  Never called for a
