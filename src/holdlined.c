@@ -439,6 +439,7 @@ daemon_open_beat(struct daemon *d)
 static int
 daemon_open_publish(struct daemon *d, struct err *err)
 {
+	struct redis_place read_place;
 	struct publish_options publish = { .store = d->store,
 		.timers = d->timers,
 		.poll_us = OUTBOX_POLL_US,
@@ -451,6 +452,8 @@ daemon_open_publish(struct daemon *d, struct err *err)
 						CLOCK_S_US - 1) /
 		    CLOCK_S_US),
 		.retry_us = d->conf->redis_retry_us,
+		.replicas = d->conf->redis_replicas,
+		.wait_us = d->conf->redis_wait_us,
 		.on_up = daemon_cache_up,
 		.on_down = daemon_cache_down,
 		.on_settled = daemon_settled,
@@ -460,6 +463,9 @@ daemon_open_publish(struct daemon *d, struct err *err)
 	if (daemon_load_cache_key(d, err) == -1)
 		return -1;
 	cache.mac = d->cache_key;
+	redis_place_from_conf(d->conf, true, &read_place);
+	if (d->conf->redis_read_address[0] != '\0')
+		cache.read_place = &read_place;
 	if ((d->cache = cache_new(&cache, err)) == NULL)
 		return -1;
 	if ((d->publish = publish_new(&publish)) == NULL ||

@@ -83,7 +83,9 @@ struct conf {
 	struct conf_list redis_sentinels;
 	char *redis_master;
 	char *redis_read_address; /* "" = redis_address */
-	char *redis_user;         /* "" = the default user */
+	unsigned int redis_replicas;
+	int64_t redis_wait_us;
+	char *redis_user; /* "" = the default user */
 	char *redis_password_file;
 	bool redis_tls;
 	char *redis_tls_ca, *redis_tls_cert, *redis_tls_key, *redis_tls_name;

@@ -40,6 +40,7 @@ enum metric {
 	METRIC_PUBLISH_ODD_REPLY, /* replies of a type that was not expected */
 	METRIC_PUBLISH_REPAIRED, /* records of a wrong type that were replaced */
 	METRIC_PUBLISH_CONFLICT, /* records that contradict the store */
+	METRIC_PUBLISH_BEHIND,   /* pushes that replicas did not have in time */
 	METRIC_PUBLISH_LATE, /* the cache was away for over 10 s with work */
 	METRIC_CACHE_BEATS,  /* heartbeats written into the cache */
 	METRIC_CACHE_WITHHELD, /* times it did not say "complete": a hold waited */

@@ -5,7 +5,7 @@
  * Over a managed link (wire/redis_link.h); loads the function library
  * (publish/library.h) when the server does not have it, or has another.  A
  * record (wire/status_record.h) is compared and set by generation; then it is
- * read back, and only what was read counts.  Loop thread only.
+ * read back where responders read, and only what was read there counts.  Loop thread only.
  */
 #ifndef PUBLISH_CACHE_H
 #define PUBLISH_CACHE_H
@@ -27,6 +27,10 @@ struct cache_options {
 	struct event_base *base;  /* borrowed */
 	struct timers *timers;    /* borrowed */
 	struct redis_place place; /* copied */
+	/* Where responders read, if that is another server; copied. */
+	const struct redis_place *read_place;
+	unsigned int replicas; /* that must have a change; 0 = none */
+	int64_t wait_us;       /* for them, below timeout_s */
 	unsigned int timeout_s;
 	int64_t retry_us; /* first delay; doubles up to 5 s */
 	/* Signs the records; borrowed, NULL = none does. */

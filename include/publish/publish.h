@@ -25,6 +25,7 @@ enum publish_outcome {
 	PUBLISH_REPAIRED, /* likewise, over a record of a wrong type */
 	PUBLISH_CONFLICT, /* same generation, other content */
 	PUBLISH_REFUSED,  /* the cache holds "revoked", which is terminal */
+	PUBLISH_BEHIND,   /* written, and not yet where it must be */
 	PUBLISH_ODD,      /* a reply that makes no sense */
 	PUBLISH_OUTCOME_COUNT
 };

@@ -171,6 +171,13 @@ const struct conf_def conf_table[] = {
 	    0, "",
 	    "The replica that responders read; a status counts as visible "
 	    "when it was read back there. Empty: redis.address." },
+	{ "redis.replicas", CONF_COUNT, AT(redis_replicas), 0, 16, "0",
+	    "Replicas that must have a change before it counts as visible "
+	    "(WAIT), so that no fail-over can lose it." },
+	{ "redis.wait", CONF_DURATION, AT(redis_wait_us), 10 * MS, 10 * S,
+	    "300ms",
+	    "How long they, and the server at redis.read_address, may take; "
+	    "then it is tried again. Shorter than redis.timeout." },
 	{ "redis.user", CONF_TEXT, AT(redis_user), 0, 0, "",
 	    "The user of the server's ACL; empty: its default user." },
 	{ "redis.password_file", CONF_PATH_OR_NONE, AT(redis_password_file), 0,

@@ -61,6 +61,8 @@ static const struct {
 	    "Cache records of a wrong type that were replaced." },
 	[METRIC_PUBLISH_CONFLICT] = { "publish_conflict",
 	    "Cache records that contradict the store." },
+	[METRIC_PUBLISH_BEHIND] = { "publish_behind",
+	    "Pushes that replicas did not have within redis.wait." },
 	[METRIC_PUBLISH_LATE] = { "publish_late",
 	    "Times that changes waited over 10 s for the cache." },
 	[METRIC_CACHE_BEATS] = { "cache_beats",

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +10,7 @@
 #include "base/metric.h"
 #include "publish/cache.h"
 #include "publish/library.h"
+#include "publish/push.h"
 #include "wire/status_record.h"
 
 #define NOT_SENT "a command could not be sent"
@@ -26,16 +26,12 @@ struct cache {
 	struct cache_options o;
 	struct redis_link *link;
 	enum state state;
+	struct redis_link *reader; /* NULL = responders read the same server */
+	struct push push;
 	bool library_gone; /* jpki_set was not there */
-	bool bad;          /* this push met an error that is the server's */
-	bool refused;      /* so did one before, and none has worked since */
+	bool refused;      /* the server has refused; no push worked since */
 	bool said_silent;  /* that nobody can be told of changes */
 	struct redis_server server; /* while it is up */
-
-	const struct store_outbox_row *rows; /* borrowed; NULL = no push */
-	size_t n, asked, read;               /* rows; replies so far */
-	enum publish_outcome said[STORE_OUTBOX_PAGE];
-	enum publish_outcome outcomes[STORE_OUTBOX_PAGE];
 };
 
 static char
@@ -66,13 +62,10 @@ cache_record(struct record *record, enum store_status status,
 static void
 on_down(void *ctx)
 {
-	const struct store_outbox_row *rows;
 	struct cache *c = ctx;
 
-	rows = c->rows;
 	c->state = CACHE_DOWN;
-	c->rows = NULL;
-	if (rows != NULL)
+	if (push_give_up(&c->push))
 		c->o.on_settled(c->o.ctx, NULL);
 	if (c->o.on_down != NULL)
 		c->o.on_down(c->o.ctx);
@@ -106,7 +99,7 @@ static void
 cache_is_up(struct cache *c)
 {
 	c->state = CACHE_UP;
-	c->library_gone = c->bad = false;
+	c->library_gone = false;
 	if (!c->refused)
 		redis_link_good(c->link);
 	(void)library_send_may_tell(c->link, on_may_tell, c);
@@ -212,131 +205,7 @@ cache_server(const struct cache *c)
 	return &c->server;
 }
 
-struct cache *
-cache_new(const struct cache_options *options, struct err *err)
-{
-	struct redis_link_options link = { .base = options->base,
-		.timers = options->timers,
-		.place = options->place,
-		.want = REDIS_MASTER,
-		.timeout_s = options->timeout_s,
-		.retry_us = options->retry_us,
-		.module = "publish",
-		.hint = "holds are accepted, and published when it is back",
-		.lost = METRIC_PUBLISH_LINK_LOST,
-		.on_up = on_up,
-		.on_down = on_down };
-	struct cache *c;
-
-	if ((c = calloc(1, sizeof(*c))) == NULL) {
-		err_set(err, ERR_NOMEM, "out of memory");
-		return NULL;
-	}
-	c->o = *options;
-	link.ctx = c;
-	if ((c->link = redis_link_new(&link, err)) != NULL)
-		return c;
-	free(c);
-	return NULL;
-}
-
-void
-cache_free(struct cache *c)
-{
-	if (c == NULL)
-		return;
-	redis_link_free(c->link);
-	free(c);
-}
-
 /* ---- pushing */
-
-static void
-row_record(const struct store_outbox_row *row, struct record *record)
-{
-	cache_record(record, row->status, row->generation, row->reason,
-	    row->status_us, row->seq);
-}
-
-/* What jpki_set answered; SHOWN means "look at what is read back". */
-static enum publish_outcome
-judge_set(const struct redisReply *reply)
-{
-	static const struct {
-		const char *word;
-		enum publish_outcome outcome;
-	} words[] = { { "set", PUBLISH_SHOWN }, { "same", PUBLISH_SHOWN },
-		{ "stale", PUBLISH_SHOWN }, { "repaired", PUBLISH_REPAIRED },
-		{ "conflict", PUBLISH_CONFLICT },
-		{ "refused", PUBLISH_REFUSED } };
-	size_t i;
-
-	if (reply->type == REDIS_REPLY_STRING ||
-	    reply->type == REDIS_REPLY_STATUS)
-		for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-			if (strcmp(reply->str, words[i].word) == 0)
-				return words[i].outcome;
-	return PUBLISH_ODD;
-}
-
-/* What the record that was read back says about the row.  A newer generation
- * is as good, if it is one that the store has made: after a restore of either
- * side it may not be, and says nothing about this status. */
-static enum publish_outcome
-judge_seen(const struct store_outbox_row *row, const struct keyring *mac,
-    enum publish_outcome said, const struct redisReply *seen)
-{
-	char key[RECORD_KEY_SIZE];
-	struct record have, want;
-
-	if (said != PUBLISH_SHOWN && said != PUBLISH_REPAIRED)
-		return said;
-	record_key(row->issuer, row->serial, key);
-	record_parse(&have, key, mac, seen);
-	row_record(row, &want);
-	if (have.found != RECORD_WHOLE || have.generation < want.generation)
-		return PUBLISH_ODD;
-	if (have.generation > want.generation)
-		return have.generation <= row->latest ? said : PUBLISH_CONFLICT;
-	return have.status == want.status && have.reason == want.reason &&
-		have.time_s == want.time_s
-	    ? said
-	    : PUBLISH_ODD;
-}
-
-enum publish_outcome
-cache_judge(const struct store_outbox_row *row, const struct keyring *mac,
-    const struct redisReply *set, const struct redisReply *seen)
-{
-	return judge_seen(row, mac, judge_set(set), seen);
-}
-
-/* An error is the server's (READONLY, OOM, LOADING, NOPERM, ...), not the
- * row's: the link is given up, and the rows are pushed again. */
-static void
-on_set_error(struct cache *c, const char *error)
-{
-	if (strstr(error, "Function not found") != NULL) {
-		c->library_gone = true; /* somebody flushed it */
-		return;
-	}
-	if (!c->refused)
-		metric_add(METRIC_PUBLISH_ODD_REPLY, 1);
-	c->bad = true;
-	cache_refused(c, error, "see to Redis");
-}
-
-static void
-on_set(void *ctx, const struct redisReply *reply)
-{
-	struct cache *c = ctx;
-
-	if (reply == NULL || c->rows == NULL)
-		return;
-	c->said[c->asked++] = judge_set(reply);
-	if (reply->type == REDIS_REPLY_ERROR)
-		on_set_error(c, reply->str);
-}
 
 /* The rows are pushed again when the library is back. */
 static void
@@ -354,75 +223,138 @@ cache_library_gone(struct cache *c)
 {
 	if (c->state != CACHE_UP)
 		return;
-	if (c->rows != NULL)
+	if (c->push.rows != NULL)
 		c->library_gone = true; /* the push under way sees to it */
 	else
 		cache_load_again(c);
 }
 
 static void
-on_seen(void *ctx, const struct redisReply *reply)
+on_push_library_gone(void *ctx)
+{
+	((struct cache *)ctx)->library_gone = true;
+}
+
+static void
+on_push_refused(void *ctx, const char *error)
 {
 	struct cache *c = ctx;
-	size_t i = c->read;
 
-	if (reply == NULL || c->rows == NULL)
-		return;
-	c->outcomes[i] = judge_seen(&c->rows[i], c->o.mac, c->said[i], reply);
-	if (++c->read < c->n)
-		return;
-	if (c->bad)
-		return; /* on_down() follows */
-	c->rows = NULL;
+	if (!c->refused)
+		metric_add(METRIC_PUBLISH_ODD_REPLY, 1);
+	cache_refused(c, error, "see to Redis");
+}
+
+static void
+on_push_end(void *ctx, const enum publish_outcome *outcomes)
+{
+	struct cache *c = ctx;
+
 	if (c->library_gone)
 		cache_load_again(c);
 	else if (c->refused) { /* it takes pushes again */
 		c->refused = false;
 		redis_link_good(c->link);
 	}
-	c->o.on_settled(c->o.ctx, c->state == CACHE_UP ? c->outcomes : NULL);
-}
-
-static int
-send_set(struct cache *c, const struct store_outbox_row *row)
-{
-	char key[RECORD_KEY_SIZE];
-	struct record_text text;
-	struct record record;
-
-	record_key(row->issuer, row->serial, key);
-	row_record(row, &record);
-	record_format(&record, key, c->o.mac, &text);
-	return library_send_set(c->link, key, &text, on_set, c);
-}
-
-static int
-send_seen(struct cache *c, const struct store_outbox_row *row)
-{
-	char key[RECORD_KEY_SIZE];
-
-	record_key(row->issuer, row->serial, key);
-	return library_send_read(c->link, key, on_seen, c);
+	c->o.on_settled(c->o.ctx, c->state == CACHE_UP ? outcomes : NULL);
 }
 
 int
 cache_push(void *ctx, const struct store_outbox_row *rows, size_t n)
 {
 	struct cache *c = ctx;
-	size_t i;
-	int rc = 0;
 
-	assert(n > 0 && n <= STORE_OUTBOX_PAGE && c->rows == NULL);
 	if (c->state != CACHE_UP)
 		return -1;
-	c->rows = rows;
-	c->n = n;
-	c->asked = c->read = 0;
-	for (i = 0; i < n && rc == 0; i++)
-		rc = send_set(c, &rows[i]);
-	for (i = 0; i < n && rc == 0; i++)
-		rc = send_seen(c, &rows[i]);
-	if (rc == -1) /* half a push: start over on a new connection */
+	if (push_start(&c->push, rows, n) == -1)
 		redis_link_refuse(c->link, NOT_SENT, "it is tried again");
 	return 0;
+}
+
+/* ---- beginning and end */
+
+static void
+on_reader_up(void *ctx, const struct redis_server *server)
+{
+	(void)server;
+	redis_link_good(((struct cache *)ctx)->reader);
+}
+
+static void
+on_reader_down(void *ctx)
+{
+	(void)ctx; /* the push under way has got NULLs */
+}
+
+/* The link that writes, and one to where responders read if that is another
+ * server. */
+static int
+cache_open(struct cache *c, struct err *err)
+{
+	struct redis_link_options link = { .base = c->o.base,
+		.timers = c->o.timers,
+		.place = c->o.place,
+		.want = REDIS_MASTER,
+		.timeout_s = c->o.timeout_s,
+		.retry_us = c->o.retry_us,
+		.module = "publish",
+		.hint = "holds are accepted, and published when it is back",
+		.lost = METRIC_PUBLISH_LINK_LOST,
+		.on_up = on_up,
+		.on_down = on_down,
+		.ctx = c };
+
+	if (c->o.wait_us >= c->o.timeout_s * CLOCK_S_US)
+		return err_set(err, ERR_RANGE,
+		    "redis.wait: must be shorter than redis.timeout");
+	if ((c->link = redis_link_new(&link, err)) == NULL)
+		return -1;
+	if (c->o.read_place == NULL)
+		return 0;
+	link.place = *c->o.read_place;
+	link.want = REDIS_ANY;
+	link.hint = "holds are written, and count as visible when it is back";
+	link.on_up = on_reader_up;
+	link.on_down = on_reader_down;
+	c->reader = redis_link_new(&link, err);
+	return c->reader == NULL ? err_add(err, "redis.read_address") : 0;
+}
+
+struct cache *
+cache_new(const struct cache_options *options, struct err *err)
+{
+	struct cache *c;
+
+	if ((c = calloc(1, sizeof(*c))) == NULL) {
+		err_set(err, ERR_NOMEM, "out of memory");
+		return NULL;
+	}
+	c->o = *options;
+	if (cache_open(c, err) == -1) {
+		cache_free(c);
+		return NULL;
+	}
+	c->push = (struct push){ .timers = c->o.timers,
+		.mac = c->o.mac,
+		.writer = c->link,
+		.reader = c->reader,
+		.replicas = c->o.replicas,
+		.wait_us = c->o.wait_us,
+		.on_end = on_push_end,
+		.on_refused = on_push_refused,
+		.on_library_gone = on_push_library_gone,
+		.ctx = c };
+	return c;
+}
+
+void
+cache_free(struct cache *c)
+{
+	if (c == NULL)
+		return;
+	if (c->push.timers != NULL)
+		(void)push_give_up(&c->push);
+	redis_link_free(c->reader);
+	redis_link_free(c->link);
+	free(c);
 }

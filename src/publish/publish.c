@@ -11,6 +11,7 @@
 
 #define LATE_US (10 * CLOCK_S_US)       /* a row that waits longer: alarm */
 #define PARK_US (30 * CLOCK_S_US)       /* a row that contradicts the cache */
+#define BEHIND_US (CLOCK_S_US / 2)      /* a row that replicas do not have */
 #define STORE_RETRY_US (CLOCK_S_US / 2) /* the store refused a request */
 
 enum state {
@@ -26,8 +27,10 @@ struct publish {
 	enum state state;
 	bool again;         /* kicked meanwhile */
 	bool said_late;     /* the alarm was given */
+	bool behind;        /* rows wait for replicas */
 	struct timer timer; /* for the state */
-	struct timer late;  /* rows wait for the link since its start */
+	struct timer late;  /* rows wait for the link, or for replicas, since
+			     * its start */
 	struct store_outbox_take take;
 	struct store_outbox_ack ack;
 };
@@ -37,6 +40,7 @@ static const char *const outcome_names[] = {
 	[PUBLISH_REPAIRED] = "repaired",
 	[PUBLISH_CONFLICT] = "conflict",
 	[PUBLISH_REFUSED] = "refused",
+	[PUBLISH_BEHIND] = "behind",
 	[PUBLISH_ODD] = "odd",
 };
 _Static_assert(
@@ -121,8 +125,9 @@ publish_taken(struct store_req *req)
 		p->again = false;
 		enter_idle(p, STORE_RETRY_US);
 	} else if (p->take.n == 0) {
-		publish_in_time(p);
-		enter_idle(p, p->o.poll_us);
+		if (!p->behind)
+			publish_in_time(p);
+		enter_idle(p, p->behind ? BEHIND_US : p->o.poll_us);
 	} else
 		publish_push(p);
 }
@@ -159,11 +164,17 @@ publish_late(void *ctx)
 /* The alarm runs from the first push that failed, however often the link comes
  * up for a moment meanwhile. */
 static void
+publish_waits(struct publish *p)
+{
+	if (p->late.slot == 0 && !p->said_late)
+		timer_start(p->o.timers, &p->late, LATE_US, publish_late, p);
+}
+
+static void
 enter_link(struct publish *p)
 {
 	p->state = STATE_LINK;
-	if (p->late.slot == 0 && !p->said_late)
-		timer_start(p->o.timers, &p->late, LATE_US, publish_late, p);
+	publish_waits(p);
 }
 
 /* Nothing waits for the link any more. */
@@ -218,9 +229,10 @@ publish_submit_ack(void *ctx)
 	store_outbox_ack(p->o.store, &p->ack);
 }
 
-/* Is the row settled, or must it wait?  Counts and says what is wrong. */
-static bool
-outcome_settles(
+/* How long must the row wait; 0 = it is settled.  Counts and says what is
+ * wrong. */
+static int64_t
+outcome_wait_us(
     const struct store_outbox_row *row, enum publish_outcome outcome)
 {
 	switch (outcome) {
@@ -233,7 +245,9 @@ outcome_settles(
 		__attribute__((fallthrough));
 	case PUBLISH_SHOWN:
 		metric_add(METRIC_PUBLISH_VISIBLE, 1);
-		return true;
+		return 0;
+	case PUBLISH_BEHIND:
+		return BEHIND_US; /* the cache has said so */
 	case PUBLISH_ODD:
 		metric_add(METRIC_PUBLISH_ODD_REPLY, 1);
 		break;
@@ -246,13 +260,13 @@ outcome_settles(
 	    "holdline cert status\"",
 	    outcome_names[outcome], row->issuer, row->serial,
 	    (long long)row->generation);
-	return false;
+	return PARK_US;
 }
 
 void
 publish_settled(struct publish *p, const enum publish_outcome *outcomes)
 {
-	int64_t now_us = timers_wall_us(p->o.timers);
+	int64_t now_us = timers_wall_us(p->o.timers), wait_us;
 	size_t i;
 
 	assert(p->state == STATE_PUSHING);
@@ -260,17 +274,20 @@ publish_settled(struct publish *p, const enum publish_outcome *outcomes)
 		enter_link(p);
 		return;
 	}
-	publish_in_time(p);
 	p->state = STATE_ACKING;
+	p->behind = false;
 	p->ack.n = p->take.n;
 	p->ack.now_us = now_us;
 	for (i = 0; i < p->take.n; i++) {
+		wait_us = outcome_wait_us(&p->take.rows[i], outcomes[i]);
+		p->behind = p->behind || outcomes[i] == PUBLISH_BEHIND;
 		p->ack.seqs[i] = p->take.rows[i].seq;
 		p->ack.holds[i] = p->take.rows[i].hold_id;
-		p->ack.park_us[i] =
-		    outcome_settles(&p->take.rows[i], outcomes[i])
-		    ? 0
-		    : now_us + PARK_US;
+		p->ack.park_us[i] = wait_us == 0 ? 0 : now_us + wait_us;
 	}
+	if (p->behind)
+		publish_waits(p);
+	else
+		publish_in_time(p);
 	publish_submit_ack(p);
 }

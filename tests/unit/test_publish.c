@@ -285,6 +285,44 @@ test_an_acknowledgement_that_fails_is_repeated(void **state)
 	assert_int_equal(w->pushes, 1);
 }
 
+/* What replicas do not have is pushed again soon; new rows go on meanwhile; no
+ * row is blamed, and the alarm is given when it lasts. */
+static void
+test_rows_that_replicas_do_not_have_are_pushed_again(void **state)
+{
+	static const enum publish_outcome behind = PUBLISH_BEHIND;
+	uint64_t late = metric_get(METRIC_PUBLISH_LATE);
+	uint64_t conflict = metric_get(METRIC_PUBLISH_CONFLICT);
+	struct world *w = *state;
+	int i;
+
+	fill(w, 2);
+	pass(w, 0);
+	for (i = 0; i < 25; i++) {
+		take_ends(w, ERR_NONE);
+		assert_int_equal(w->n_pushed, i > 9 ? 3 : 2);
+		push_ends(w, &behind);
+		ack_ends(w, ERR_NONE);
+		assert_int_equal(w->store.last_ack.park_us[0],
+		    WALL + w->mono_us + CLOCK_S_US / 2);
+		take_ends(w, ERR_NONE); /* all are parked */
+		assert_int_equal(w->n_visible, 0);
+		assert_int_equal(
+		    metric_get(METRIC_PUBLISH_LATE), late + (i >= 20));
+		if (i == 9)
+			fill(w, 1);
+		pass(w, CLOCK_S_US / 2);
+	}
+	take_ends(w, ERR_NONE);
+	push_ends(w, &shown);
+	ack_ends(w, ERR_NONE);
+	assert_int_equal(w->n_visible, 3);
+	assert_int_equal(metric_get(METRIC_PUBLISH_CONFLICT), conflict);
+	take_ends(w, ERR_NONE);
+	pass(w, CLOCK_S_US); /* the poll is slow again */
+	assert_null(w->store.take);
+}
+
 static void
 test_outcomes_have_names(void **state)
 {
@@ -313,6 +351,7 @@ main(void)
 		TEST(test_a_kick_is_never_lost),
 		TEST(test_a_take_that_fails_is_tried_again),
 		TEST(test_an_acknowledgement_that_fails_is_repeated),
+		TEST(test_rows_that_replicas_do_not_have_are_pushed_again),
 		cmocka_unit_test(test_outcomes_have_names),
 	};
 	return cmocka_run_group_tests_name("publish", tests, NULL, NULL);
