@@ -202,7 +202,19 @@ rate_store(struct store *s, struct store_hold *holds, unsigned int first)
 
 /* ---- bare SQLite */
 
-enum { HOLD, CASE, EVENT, CERT, TAKEN, OUTBOX, AUDIT, BEGIN, COMMIT, N_STMTS };
+enum {
+	HOLD,
+	CASE,
+	EVENT,
+	CERT,
+	TAKEN,
+	OUTBOX,
+	CHANGE,
+	AUDIT,
+	BEGIN,
+	COMMIT,
+	N_STMTS
+};
 
 struct bare {
 	sqlite3 *db;
@@ -225,6 +237,8 @@ bare_open(struct bare *b)
 		[TAKEN] = "INSERT INTO hold_certs VALUES (?, ?, 1)",
 		[OUTBOX] = "INSERT INTO outbox VALUES (NULL, ?, ?, 1, 1, 6, ?,"
 			   " 0)",
+		[CHANGE] =
+		    "INSERT INTO crl_changes VALUES ('" ISSUER "', ?, 0)",
 		[AUDIT] = "INSERT INTO audit VALUES (?, ?, ?, ?)",
 		[BEGIN] = "BEGIN IMMEDIATE",
 		[COMMIT] = "COMMIT",
@@ -317,6 +331,9 @@ bare_hold(struct bare *b, unsigned int person)
 		sqlite3_bind_int64(s, 2, cert);
 		sqlite3_bind_int64(s, 3, now_us);
 		bare_step(b, OUTBOX);
+		s = b->stmts[CHANGE];
+		sqlite3_bind_int64(s, 1, cert);
+		bare_step(b, CHANGE);
 	}
 	bare_audit(b, person, receipt, now_us);
 }

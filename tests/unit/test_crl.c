@@ -708,7 +708,8 @@ test_many_entries(void **state)
 		    (long long)last.entries, (long long)last.bytes,
 		    (long long)last.took_us / 1000, peak_kb() - before);
 #ifndef __SANITIZE_ADDRESS__
-	assert_true(peak_kb() - before < 16 * 1024);
+	/* SQLite's page cache is 64 MB of it, however many there are */
+	assert_true(peak_kb() - before < 96 * 1024);
 #endif
 	snprintf(path, sizeof(path), "%s/%s.crl", s->issuer.dir,
 	    crl_signer_hash(s->issuer.signer));
