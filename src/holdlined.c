@@ -37,12 +37,16 @@
 #include "publish/crl_timer.h"
 #include "publish/publish.h"
 #include "publish/reconcile.h"
+#include "store/feed.h"
+#include "store/node.h"
 #include "store/store.h"
 #include "verify/site.h"
 #include "verify/verify.h"
 
 #define STORE_QUEUE_MAX 50000
 #define OUTBOX_POLL_US (2 * CLOCK_S_US)
+#define PUSH_FOR_OTHERS_US (CLOCK_S_US / 2)
+#define FEED_POLL_US (1 * CLOCK_S_US)
 #define DESCRIPTORS_OURS 64 /* besides calls: database, cache, events */
 
 static const char usage[] =
@@ -71,6 +75,10 @@ struct daemon {
 	struct timers *timers;
 	struct work *pool;
 	struct store *store;
+	char node_id[STORE_NODE_ID + 1];
+	struct node_beat *shown;
+	struct feed_ear *ear;
+	struct feed *feed;
 	struct verify *verify;
 	struct hold *hold;
 	struct cache *cache;
@@ -79,12 +87,12 @@ struct daemon {
 	struct beat *beat;
 	struct sessions *sessions;
 	struct gateway *gateway;
-	struct event *tick, *store_ready, *pool_ready;
+	struct event *tick, *store_ready, *pool_ready, *ear_ready;
 	struct event *on_term, *on_int, *on_usr1;
 	struct deadline *deadline;
 	struct crl_timer *crl; /* NULL: no CRLs are written here */
 	struct event *crl_ready;
-	struct timer drain;
+	struct timer drain, others;
 	bool stopping;
 };
 
@@ -142,12 +150,44 @@ daemon_pool_ready(evutil_socket_t fd, short what, void *ctx)
 /* ---- news that travels upward */
 
 static void
+daemon_ear_ready(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	(void)fd, (void)what;
+	feed_ear_clear(d->ear);
+	feed_kick(d->feed);
+}
+
+static void
 daemon_committed(void *ctx)
 {
 	struct daemon *d = ctx;
 
 	publish_kick(d->publish);
 	crl_timer_kick(d->crl);
+	feed_kick(d->feed);
+}
+
+static void
+daemon_push_for_others(void *ctx)
+{
+	publish_kick(((struct daemon *)ctx)->publish);
+}
+
+/* What happened on any node.  Whoever placed a hold pushes it, too; this node
+ * looks for it a little later, in case that one cannot. */
+static void
+daemon_event(void *ctx, const struct store_event *e, bool lost)
+{
+	struct daemon *d = ctx;
+
+	(void)lost; /* whoever waits asks the store as well */
+	if (e->kind == STORE_EVENT_VISIBLE)
+		hold_visible(d->hold, e->hold_id, e->at_us);
+	else if (d->others.slot == 0)
+		timer_start(d->timers, &d->others, PUSH_FOR_OTHERS_US,
+		    daemon_push_for_others, d);
 }
 
 static void
@@ -280,8 +320,13 @@ daemon_close(struct daemon *d)
 		beat_stop(d->beat);
 	work_free(d->pool);
 	crl_timer_free(d->crl);
+	if (d->shown != NULL)
+		node_beat_leave(d->shown);
 	store_close(d->store);
 	deadline_free(d->deadline);
+	node_beat_free(d->shown);
+	feed_free(d->feed);
+	feed_ear_free(d->ear);
 	sessions_free(d->sessions);
 	gateway_free(d->gateway);
 	publish_free(d->publish);
@@ -294,6 +339,7 @@ daemon_close(struct daemon *d)
 	free_event(d->store_ready);
 	free_event(d->pool_ready);
 	free_event(d->crl_ready);
+	free_event(d->ear_ready);
 	free_event(d->on_term);
 	free_event(d->on_int);
 	free_event(d->on_usr1);
@@ -442,6 +488,7 @@ daemon_open_publish(struct daemon *d, struct err *err)
 	struct redis_place read_place;
 	struct publish_options publish = { .store = d->store,
 		.timers = d->timers,
+		.node = d->node_id,
 		.poll_us = OUTBOX_POLL_US,
 		.push = daemon_push,
 		.on_visible = daemon_visible,
@@ -547,6 +594,59 @@ daemon_open_front(struct daemon *d, struct err *err)
 	return d->gateway == NULL ? -1 : 0;
 }
 
+static unsigned int
+daemon_calls(void *ctx)
+{
+	return sessions_count(((struct daemon *)ctx)->sessions);
+}
+
+/* Show this node to the others. */
+static int
+daemon_open_node(struct daemon *d, struct err *err)
+{
+	char name[STORE_NODE_NAME + 1] = "";
+	struct node_beat_options beat = { .store = d->store,
+		.timers = d->timers,
+		.id = d->node_id,
+		.name = d->conf->node,
+		.version = PACKAGE_VERSION,
+		.pid = getpid(),
+		.calls = daemon_calls,
+		.ctx = d };
+
+	if (beat.name[0] == '\0') {
+		gethostname(name, sizeof(name) - 1);
+		beat.name = name;
+	}
+	d->shown = node_beat_new(&beat);
+	return d->shown != NULL ? 0 : err_set(err, ERR_NOMEM, "out of memory");
+}
+
+/* Hear what happens on every node. */
+static int
+daemon_open_feed(struct daemon *d, struct err *err)
+{
+	struct store_options store = { .path = d->conf->store };
+	struct feed_options feed = { .store = d->store,
+		.timers = d->timers,
+		.poll_us = FEED_POLL_US,
+		.since = -1,
+		.on_event = daemon_event,
+		.ctx = d };
+
+	if ((d->ear = feed_ear_new(&store, err)) == NULL)
+		return -1;
+	if ((d->feed = feed_new(&feed)) == NULL)
+		return err_set(err, ERR_NOMEM, "out of memory");
+	if (feed_ear_fd(d->ear) == -1)
+		return 0;
+	d->ear_ready =
+	    daemon_watch(d, feed_ear_fd(d->ear), EV_READ, daemon_ear_ready);
+	return d->ear_ready != NULL
+	    ? 0
+	    : err_set(err, ERR_NOMEM, "cannot set up the event loop");
+}
+
 static int
 daemon_open_loop(struct daemon *d, struct err *err)
 {
@@ -568,14 +668,18 @@ static int
 daemon_open(struct daemon *d, struct err *err)
 {
 	enum log_level level;
+	uint8_t id[STORE_NODE_ID / 2];
 
+	secret_random(id, sizeof(id));
+	str_hex(id, sizeof(id), d->node_id);
 	if (log_level_parse(d->conf->log_level, &level) == 0)
 		log_set_level(level);
 	if (daemon_check_prompts(d->conf, err) == -1 ||
 	    daemon_descriptors(d->conf, err) == -1 ||
 	    daemon_open_loop(d, err) == -1 || daemon_open_back(d, err) == -1 ||
 	    daemon_open_publish(d, err) == -1 ||
-	    daemon_open_time(d, err) == -1 || daemon_open_front(d, err) == -1)
+	    daemon_open_time(d, err) == -1 || daemon_open_front(d, err) == -1 ||
+	    daemon_open_node(d, err) == -1 || daemon_open_feed(d, err) == -1)
 		return -1;
 	d->store_ready =
 	    daemon_watch(d, store_fd(d->store), EV_READ, daemon_store_ready);

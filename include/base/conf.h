@@ -19,6 +19,7 @@ struct err;
 
 #define CONF_LINES_MAX 32
 #define CONF_LIST_MAX 16
+#define CONF_NAME_MAX 63 /* characters of a name */
 
 /* A dialled number and the language spoken on it. */
 struct conf_line {
@@ -36,6 +37,7 @@ struct conf {
 	char *store; /* store: SQLite file or PostgreSQL URL */
 	unsigned int store_connections;
 	char *key_file; /* key_file */
+	char *node;     /* node: its name; "" = the host's */
 	char *log_level;
 	char *break_glass_group; /* "" = nobody may decide cases here */
 	int64_t drain_us; /* drain: calls may go on so long after SIGTERM */

@@ -36,6 +36,8 @@ const char *publish_outcome_name(enum publish_outcome outcome);
 struct publish_options {
 	struct store *store;   /* borrowed */
 	struct timers *timers; /* borrowed */
+	const char *node;      /* claims rows, see outbox.h; borrowed; NULL: the
+				  only publisher */
 	int64_t poll_us;       /* look for rows another server left behind */
 	/*
 	 * Push rows and read them back; borrowed until publish_settled().

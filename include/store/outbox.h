@@ -8,9 +8,11 @@
 #ifndef STORE_OUTBOX_H
 #define STORE_OUTBOX_H
 
+#include "store/lease.h"
 #include "store/store.h"
 
 #define STORE_OUTBOX_PAGE 128
+#define STORE_OUTBOX_CLAIM_US INT64_C(5000000)
 
 struct store_outbox_row {
 	int64_t seq;     /* strictly increasing; the event id */
@@ -24,9 +26,16 @@ struct store_outbox_row {
 	int64_t status_us; /* revocation time */
 };
 
-/* The oldest rows that are not parked, oldest first. */
+/*
+ * The oldest rows that are not parked, oldest first.  While other nodes live
+ * (node.h) they are claimed for the one that asks, and the others are not given
+ * them for STORE_OUTBOX_CLAIM_US by the database's clock: so much time a
+ * publisher has before another one takes over.  Nothing rests on that: a row
+ * that two push does no harm.
+ */
 struct store_outbox_take {
 	struct store_req req;
+	char node[STORE_NODE_ID + 1]; /* in: "" = for nobody, only look */
 	int64_t after_seq; /* in: only rows after this one; 0 = all */
 	int64_t now_us;    /* in */
 	/* out */
@@ -57,12 +66,19 @@ struct store_outbox_ack {
 };
 void store_outbox_ack(struct store *s, struct store_outbox_ack *r);
 
+/* This node cannot push now: others may have what it has claimed. */
+struct store_outbox_release {
+	struct store_req req;
+	char node[STORE_NODE_ID + 1]; /* in */
+};
+void store_outbox_release(struct store *s, struct store_outbox_release *r);
+
 /* How many rows wait, and since when the oldest does (0 = none). */
 struct store_outbox_depth {
 	struct store_req req;
 	/* out */
 	int64_t waiting;
-	int64_t oldest_us; /* the row's status_us */
+	int64_t oldest_us; /* when it was written, by that node's clock */
 };
 void store_outbox_depth(struct store *s, struct store_outbox_depth *r);
 

@@ -38,6 +38,8 @@ const struct conf_def conf_table[] = {
 	{ "key_file", CONF_PATH, AT(key_file), 0, 0, "/etc/holdline/keys",
 	    "The keys that protect what the store holds; make it with "
 	    "`holdline key create` and back it up apart from the store." },
+	{ "node", CONF_NAME, AT(node), 0, 0, "",
+	    "This server's name in `holdline node list`; empty: the host's." },
 	{ "log_level", CONF_LEVEL, AT(log_level), 0, 0, "info",
 	    "The least level that is logged." },
 	{ "drain", CONF_DURATION, AT(drain_us), 0, 1 * H, "30s",
@@ -260,6 +262,23 @@ conf_take_path(struct conf *c, const struct conf_def *d, const char *value,
 {
 	if (value[0] == '\0')
 		return err_set(err, ERR_PARSE, "the path is empty");
+	return conf_set_text(c, d, value, err);
+}
+
+/* Nothing, or what a host can be called. */
+static int
+conf_take_name(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	static const char letters[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "0123456789._-";
+	size_t n = strspn(value, letters);
+
+	if (value[n] != '\0' || n > CONF_NAME_MAX)
+		return err_set(err, ERR_PARSE,
+		    "\"%s\" is not a name: at most %d of a-z A-Z 0-9 . _ -",
+		    value, CONF_NAME_MAX);
 	return conf_set_text(c, d, value, err);
 }
 
@@ -559,6 +578,7 @@ static const struct conf_kind {
 	int (*take)(struct conf *c, const struct conf_def *d, const char *value,
 	    struct err *err);
 } conf_kinds[] = {
+	[CONF_NAME] = { "name", conf_take_name },
 	[CONF_PATH] = { "path", conf_take_path },
 	[CONF_PATH_OR_NONE] = { "path, or \"\" for none", conf_set_text },
 	[CONF_LEVEL] = { "debug, info, warn or error", conf_take_level },

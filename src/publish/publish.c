@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "base/str.h"
 #include "base/timer.h"
 #include "publish/publish.h"
 
@@ -33,6 +34,8 @@ struct publish {
 			     * its start */
 	struct store_outbox_take take;
 	struct store_outbox_ack ack;
+	struct store_outbox_release release;
+	bool releasing; /* `release` is with the store */
 };
 
 static const char *const outcome_names[] = {
@@ -141,6 +144,8 @@ publish_take(struct publish *p)
 	p->state = STATE_TAKING;
 	memset(&p->take.req, 0, sizeof(p->take.req));
 	p->take.after_seq = 0;
+	if (p->o.node != NULL)
+		str_copy(p->take.node, sizeof(p->take.node), p->o.node);
 	p->take.now_us = timers_wall_us(p->o.timers);
 	p->take.req.done = publish_taken;
 	p->take.req.ctx = p;
@@ -161,6 +166,27 @@ publish_late(void *ctx)
 	metric_add(METRIC_PUBLISH_LATE, 1);
 }
 
+/* Whatever became of it: what is not given back is free in a few seconds. */
+static void
+publish_released(struct store_req *req)
+{
+	((struct publish *)req->ctx)->releasing = false;
+}
+
+/* Another node may have the link that this one has lost. */
+static void
+publish_give_back(struct publish *p)
+{
+	if (p->o.node == NULL || p->releasing)
+		return;
+	p->releasing = true;
+	memset(&p->release, 0, sizeof(p->release));
+	str_copy(p->release.node, sizeof(p->release.node), p->o.node);
+	p->release.req.done = publish_released;
+	p->release.req.ctx = p;
+	store_outbox_release(p->o.store, &p->release);
+}
+
 /* The alarm runs from the first push that failed, however often the link comes
  * up for a moment meanwhile. */
 static void
@@ -174,6 +200,7 @@ static void
 enter_link(struct publish *p)
 {
 	p->state = STATE_LINK;
+	publish_give_back(p);
 	publish_waits(p);
 }
 

@@ -126,7 +126,8 @@ outbox_add(struct store_db *db, const struct store_cert *cert, int64_t hold_id,
 
 	q = db_query(db,
 	    "INSERT INTO outbox (hold, cert, generation, status, reason,"
-	    " status_us, park_us) VALUES ($1, $2, $3, $4, $5, $6, 0)");
+	    " status_us, park_us, made_us)"
+	    " VALUES ($1, $2, $3, $4, $5, $6, 0, $7)");
 	if (hold_id != 0)
 		db_bind_int(q, hold_id);
 	else
@@ -136,6 +137,7 @@ outbox_add(struct store_db *db, const struct store_cert *cert, int64_t hold_id,
 	db_bind_int(q, cert->status);
 	db_bind_int(q, cert->reason);
 	db_bind_int(q, cert->status_us);
+	db_bind_int(q, db_now_us(db));
 	return db_post(q, 1, err);
 }
 
@@ -178,6 +180,11 @@ cert_write(struct store_db *db, struct store_cert *cert,
 	db_bind_int(q, cert->id);
 	db_bind_int(q, cert->generation - 1);
 	if (db_post(q, 1, err) == -1) /* one row: we lock the holder */
+		return -1;
+	/* of a hold there is one event for all its certificates */
+	if ((hold_id == 0 || status != STORE_HELD) &&
+	    feed_add(db, STORE_EVENT_STATUS, db_now_us(db), hold_id, cert->id,
+		err) == -1)
 		return -1;
 	if (outbox_add(db, cert, shown, err) == -1 ||
 	    crl_note(db, cert, err) == -1)

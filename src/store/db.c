@@ -184,6 +184,13 @@ db_chain(struct store_db *db, unsigned int *chain, struct err *err)
 					 : db->engine->chain(db, chain, err);
 }
 
+int
+db_news(struct store_db *db, struct err *err)
+{
+	assert(db->writing);
+	return db->engine->news == NULL ? 0 : db->engine->news(db, err);
+}
+
 /* ---- statements */
 
 /* The statement's place: where it is, or where it belongs. */

@@ -145,15 +145,24 @@ int db_save_end(struct store_db *db, bool keep, struct err *err);
  */
 #define DB_FOR_UPDATE " FOR NO KEY UPDATE"
 
+/* At the end of a SELECT inside another statement: rows that another node has
+ * locked are left out, and the others stay as they are.  Means nothing there,
+ * too. */
+#define DB_SKIP_LOCKED " FOR NO KEY UPDATE SKIP LOCKED"
+
 /* Until the commit this is done by nobody else. */
 enum db_lock {
 	DB_LOCK_ATTEMPTS, /* counting attempts */
+	DB_LOCK_EVENTS,   /* giving events their places */
 };
 
 int db_lock(struct store_db *db, enum db_lock lock, struct err *err);
 
 /* The number of the audit chain that this connection alone adds to. */
 int db_chain(struct store_db *db, unsigned int *chain, struct err *err);
+
+/* Tell every node at the commit that events have got their places. */
+int db_news(struct store_db *db, struct err *err);
 
 /* ---- statements (db.c) */
 

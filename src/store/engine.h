@@ -77,6 +77,13 @@ struct db_engine {
 	    size_t n, struct err *err);
 	/* No more rows are wanted. */
 	void (*reset)(struct db_query *q);
+	/* At the commit, tell whoever listens on another connection; listen;
+	 * a descriptor that is readable when there is something to hear, and
+	 * taking it off (-1: the connection is lost).  NULL: nobody can. */
+	int (*news)(struct store_db *db, struct err *err);
+	int (*news_start)(struct store_db *db, struct err *err);
+	int (*news_fd)(struct store_db *db);
+	int (*news_read)(struct store_db *db);
 	/* A SELECT of the server's clock in microseconds; NULL: db_now_us(). */
 	const char *clock;
 	/* A SELECT of the highest number that outbox has given out. */

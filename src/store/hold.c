@@ -74,11 +74,12 @@ show_again(struct store_db *db, struct store_hold *r, const bool *take,
 			continue;
 		q = db_query(db,
 		    "INSERT INTO outbox (hold, cert, generation, status,"
-		    " reason, status_us, park_us)"
-		    " SELECT $1, id, generation, status, reason, status_us, 0"
-		    " FROM certificates WHERE id = $2 AND NOT EXISTS"
-		    " (SELECT 1 FROM outbox WHERE cert = $2 AND hold = $1)");
+		    " reason, status_us, park_us, made_us)"
+		    " SELECT $1, id, generation, status, reason, status_us, 0,"
+		    " $2 FROM certificates WHERE id = $3 AND NOT EXISTS"
+		    " (SELECT 1 FROM outbox WHERE cert = $3 AND hold = $1)");
 		db_bind_int(q, r->hold_id);
+		db_bind_int(q, db_now_us(db));
 		db_bind_int(q, r->certs[i].id);
 		if (db_run(q, err) == -1)
 			return -1;
@@ -407,7 +408,8 @@ hold_run(struct store_db *db, struct store_req *req, struct err *err)
 	if (insert_hold(db, r, err) == -1 ||
 	    insert_case(db, r, municipality, err) == -1 ||
 	    take_certs(db, r, err) == -1 ||
-	    dispatch_notice(db, r->hold_id, STORE_NEWS_HOLD, err) == -1)
+	    dispatch_notice(db, r->hold_id, STORE_NEWS_HOLD, err) == -1 ||
+	    feed_add(db, STORE_EVENT_HOLD, now_us, r->hold_id, 0, err) == -1)
 		return -1;
 	return write_leaf(db, r, err);
 }

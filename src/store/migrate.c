@@ -209,6 +209,32 @@ static const char *const migrations[] = {
 	"	base INTEGER NOT NULL,"    /* of the last that was published */
 	"	base_us INTEGER NOT NULL"
 	") STRICT, WITHOUT ROWID;",
+	/* 10: the nodes that share the store */
+	"CREATE TABLE nodes ("
+	"	id TEXT PRIMARY KEY," /* one run of one program */
+	"	name TEXT NOT NULL,"
+	"	version TEXT NOT NULL,"
+	"	pid INTEGER NOT NULL,"
+	"	calls INTEGER NOT NULL,"
+	"	queue INTEGER NOT NULL,"
+	"	lag_us INTEGER NOT NULL,"
+	"	started_us INTEGER NOT NULL," /* the database's clock */
+	"	seen_us INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;",
+	/* 11: several publishers share the outbox */
+	"ALTER TABLE outbox ADD COLUMN claim TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE outbox ADD COLUMN claim_us INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE outbox ADD COLUMN made_us INTEGER NOT NULL DEFAULT 0;",
+	/* 12: what happened, for live views on every node */
+	"CREATE TABLE events ("
+	"	id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"	place INTEGER NOT NULL," /* 1, 2, ... in order; 0 = none yet */
+	"	kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 3),"
+	"	at_us INTEGER NOT NULL,"
+	"	hold INTEGER NOT NULL," /* 0 = none */
+	"	cert INTEGER NOT NULL"  /* 0 = none */
+	") STRICT;"
+	"CREATE INDEX events_place ON events (place);",
 };
 
 #define NEWEST ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

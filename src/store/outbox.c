@@ -2,7 +2,8 @@
 #include <assert.h>
 
 #include "base/clock.h"
-#include "db.h"
+#include "shared.h"
+#include "store/node.h"
 #include "store/outbox.h"
 
 /* A longer time off means that the clock was set back since. */
@@ -22,10 +23,54 @@ row_read(struct db_query *q, struct store_outbox_row *row)
 	row->latest = db_get_int(q);
 }
 
+/* Does another node live, by the database's clock? */
 static int
-take_run(struct store_db *db, struct store_req *req, struct err *err)
+find_others(struct store_db *db, const char *node, int64_t now_us, bool *others,
+    struct err *err)
 {
-	struct store_outbox_take *r = (struct store_outbox_take *)req;
+	struct db_query *q;
+	int rc;
+
+	q = db_query(db,
+	    "SELECT id FROM nodes WHERE id <> $1 AND seen_us >= $2"
+	    " AND seen_us <= $3 LIMIT 1");
+	db_bind_text(q, node);
+	db_bind_int(q, now_us - STORE_NODE_DEAD_US);
+	db_bind_int(q, now_us + STORE_NODE_DEAD_US);
+	if ((rc = db_step(q, err)) == -1)
+		return -1;
+	*others = rc == 1;
+	return 0;
+}
+
+/* A claim that ends later than it can was made by another clock. */
+static int
+claim(struct store_db *db, const struct store_outbox_take *r, int64_t now_us,
+    struct err *err)
+{
+	struct db_query *q;
+
+	q = db_query(db,
+	    "UPDATE outbox SET claim = $1, claim_us = $2 WHERE seq IN"
+	    " (SELECT seq FROM outbox WHERE seq > $3"
+	    " AND (park_us <= $4 OR park_us > $5)"
+	    " AND (claim_us <= $6 OR claim_us > $2 OR claim = $1)"
+	    " ORDER BY seq LIMIT $7" DB_SKIP_LOCKED ")");
+	db_bind_text(q, r->node);
+	db_bind_int(q, now_us + STORE_OUTBOX_CLAIM_US);
+	db_bind_int(q, r->after_seq);
+	db_bind_int(q, r->now_us);
+	db_bind_int(q, r->now_us + PARK_MAX_US);
+	db_bind_int(q, now_us);
+	db_bind_int(q, STORE_OUTBOX_PAGE);
+	return db_run(q, err);
+}
+
+/* With a node, only what it has claimed and may still have. */
+static int
+read_page(struct store_db *db, struct store_outbox_take *r, const char *node,
+    int64_t now_us, struct err *err)
+{
 	struct db_query *q;
 	int rc;
 
@@ -34,10 +79,13 @@ take_run(struct store_db *db, struct store_req *req, struct err *err)
 	    " o.reason, o.status_us, c.generation FROM outbox AS o"
 	    " JOIN certificates AS c ON c.id = o.cert"
 	    " WHERE o.seq > $1 AND (o.park_us <= $2 OR o.park_us > $3)"
-	    " ORDER BY o.seq LIMIT $4");
+	    " AND ($4 = '' OR (o.claim = $4 AND o.claim_us > $5))"
+	    " ORDER BY o.seq LIMIT $6");
 	db_bind_int(q, r->after_seq);
 	db_bind_int(q, r->now_us);
 	db_bind_int(q, r->now_us + PARK_MAX_US);
+	db_bind_text(q, node);
+	db_bind_int(q, now_us);
 	db_bind_int(q, STORE_OUTBOX_PAGE);
 	r->n = 0;
 	while ((rc = db_step(q, err)) == 1)
@@ -45,10 +93,46 @@ take_run(struct store_db *db, struct store_req *req, struct err *err)
 	return rc;
 }
 
+/* A node that is alone claims nothing: that would be one more commit between
+ * a hold and its becoming visible. */
+static int
+take_run(struct store_db *db, struct store_req *req, struct err *err)
+{
+	struct store_outbox_take *r = (struct store_outbox_take *)req;
+	bool others = false;
+	int64_t now_us = 0;
+
+	if (r->node[0] != '\0' &&
+	    (db_clock(db, &now_us, err) == -1 ||
+		find_others(db, r->node, now_us, &others, err) == -1 ||
+		(others && claim(db, r, now_us, err) == -1)))
+		return -1;
+	return read_page(db, r, others ? r->node : "", now_us, err);
+}
+
 void
 store_outbox_take(struct store *s, struct store_outbox_take *r)
 {
-	store_submit(s, &r->req, take_run, DB_READ);
+	store_submit(
+	    s, &r->req, take_run, r->node[0] != '\0' ? DB_WRITE : DB_READ);
+}
+
+static int
+release_run(struct store_db *db, struct store_req *req, struct err *err)
+{
+	struct store_outbox_release *r = (struct store_outbox_release *)req;
+	struct db_query *q;
+
+	q = db_query(db,
+	    "UPDATE outbox SET claim_us = 0 WHERE claim = $1 AND claim_us <> 0");
+	db_bind_text(q, r->node);
+	return db_run(q, err);
+}
+
+void
+store_outbox_release(struct store *s, struct store_outbox_release *r)
+{
+	store_submit(s, &r->req, release_run, DB_WRITE);
 }
 
 static int
@@ -107,7 +191,10 @@ hold_settle(struct store_db *db, int64_t hold_id, int64_t now_us,
 	    " AND NOT EXISTS (SELECT 1 FROM outbox WHERE hold = $2)");
 	db_bind_int(q, now_us);
 	db_bind_int(q, hold_id);
-	if (db_run(q, err) == -1)
+	if (db_run(q, err) == -1 ||
+	    (db_changes(db) > 0 &&
+		feed_add(db, STORE_EVENT_VISIBLE, now_us, hold_id, 0, err) ==
+		    -1))
 		return -1;
 	q = db_query(db,
 	    "SELECT visible_us FROM holds WHERE id = $1"
@@ -197,7 +284,7 @@ depth_run(struct store_db *db, struct store_req *req, struct err *err)
 	struct db_query *q;
 
 	q = db_query(db,
-	    "SELECT count(*), (SELECT status_us FROM outbox"
+	    "SELECT count(*), (SELECT made_us FROM outbox"
 	    " ORDER BY seq LIMIT 1) FROM outbox");
 	if (db_step(q, err) != 1)
 		return -1;

@@ -273,6 +273,10 @@ const struct db_engine postgres_engine = {
 	.load_end = postgres_load_end,
 	.new_ids = postgres_new_ids,
 	.reset = postgres_reset,
+	.news = postgres_news,
+	.news_start = postgres_news_start,
+	.news_fd = postgres_news_fd,
+	.news_read = postgres_news_read,
 	.clock = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000"
 		 " AS BIGINT)",
 	.outbox_issued = "SELECT last_value FROM outbox_seq_seq"

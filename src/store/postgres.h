@@ -104,6 +104,13 @@ int postgres_load_end(struct db_query *q, struct err *err);
 int postgres_new_ids(struct store_db *db, const char *table, int64_t *ids,
     size_t n, struct err *err);
 
+/* ---- postgres_news.c: as engine.h says */
+
+int postgres_news(struct store_db *db, struct err *err);
+int postgres_news_start(struct store_db *db, struct err *err);
+int postgres_news_fd(struct store_db *db);
+int postgres_news_read(struct store_db *db);
+
 /* ---- postgres_fault.c */
 
 /* Turn a result, or NULL for no answer, into a sentence; returns -1.  A

@@ -245,7 +245,8 @@ settle_write(struct store_db *db, struct settle *s, struct err *err)
 		if (cert_settle(db, s, &s->certs[i], s->acts[i], err) == -1)
 			return -1;
 	}
-	if (case_close(db, s, err) == -1 || tell_holder(db, s, err) == -1)
+	if (case_close(db, s, err) == -1 || tell_holder(db, s, err) == -1 ||
+	    feed_add(db, STORE_EVENT_CASE, s->now_us, s->hold_id, 0, err) == -1)
 		return -1;
 	return write_leaf(db, s, err);
 }

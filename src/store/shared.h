@@ -9,6 +9,7 @@
 
 #include "db.h"
 #include "store/dispatch.h"
+#include "store/feed.h"
 
 #define AUDIT_TEXT_MAX 2400 /* a leaf's text, with the NUL */
 
@@ -64,6 +65,11 @@ int cert_lift(struct store_db *db, struct store_cert *cert, int64_t now_us,
  * it was put on by. */
 int cert_revoke(struct store_db *db, struct store_cert *cert, int reason,
     int64_t hold_id, struct err *err);
+
+/* Tell every node that something has happened, see feed.h; 0 = no hold, no
+ * certificate. */
+int feed_add(struct store_db *db, enum store_event_kind kind, int64_t at_us,
+    int64_t hold_id, int64_t cert_id, struct err *err);
 
 /*
  * Add a leaf to the connection's audit chain.  It joins the chain only at the

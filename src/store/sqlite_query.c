@@ -18,15 +18,33 @@ length_for_sqlite(const char *sql)
 }
 
 static int
-query_prepare(struct db_query *q)
+text_prepare(struct db_query *q, const char *sql, int len)
 {
-	int len = length_for_sqlite(q->sql);
 	sqlite3_stmt *stmt;
 	int rc;
 
-	rc = sqlite3_prepare_v3(sqlite_of(q->db)->sqlite, q->sql, len,
+	rc = sqlite3_prepare_v3(sqlite_of(q->db)->sqlite, sql, len,
 	    SQLITE_PREPARE_PERSISTENT, &stmt, NULL);
 	q->handle = stmt;
+	return rc;
+}
+
+/* What stands in the middle of a statement is left out of it. */
+static int
+query_prepare(struct db_query *q)
+{
+	const char *skip = strstr(q->sql, DB_SKIP_LOCKED);
+	char *sql;
+	int rc;
+
+	if (skip == NULL)
+		return text_prepare(q, q->sql, length_for_sqlite(q->sql));
+	sql = sqlite3_mprintf("%.*s%s", (int)(skip - q->sql), q->sql,
+	    skip + strlen(DB_SKIP_LOCKED));
+	if (sql == NULL)
+		return SQLITE_NOMEM;
+	rc = text_prepare(q, sql, -1);
+	sqlite3_free(sql);
 	return rc;
 }
 

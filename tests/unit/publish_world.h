@@ -32,7 +32,8 @@ struct store {
 	size_t n;
 	struct store_outbox_take *take; /* with the store, or NULL */
 	struct store_outbox_ack *ack;
-	int takes, acks;
+	struct store_outbox_release *release;
+	int takes, acks, releases;
 	struct store_outbox_ack last_ack;
 };
 
@@ -56,6 +57,7 @@ store_outbox_take(struct store *s, struct store_outbox_take *r)
 {
 	assert_null(s->take);
 	assert_int_equal(r->after_seq, 0);
+	assert_string_equal(r->node, "node");
 	assert_true(r->now_us >= WALL);
 	s->takes++;
 	s->take = r;
@@ -68,6 +70,26 @@ store_outbox_ack(struct store *s, struct store_outbox_ack *r)
 	s->acks++;
 	s->ack = r;
 	s->last_ack = *r;
+}
+
+void
+store_outbox_release(struct store *s, struct store_outbox_release *r)
+{
+	assert_null(s->release);
+	assert_string_equal(r->node, "node");
+	s->releases++;
+	s->release = r;
+}
+
+/* What was given back is free. */
+static inline void
+release_ends(struct world *w)
+{
+	struct store_outbox_release *r = w->store.release;
+
+	assert_non_null(r);
+	w->store.release = NULL;
+	r->req.done(&r->req);
 }
 
 /* The take comes back. */
@@ -192,6 +214,7 @@ setup(void **state)
 	struct world *w = calloc(1, sizeof(*w));
 	struct timer_clock clock = { world_mono, world_wall, w };
 	struct publish_options o = { .store = &w->store,
+		.node = "node",
 		.poll_us = POLL_US,
 		.push = push,
 		.on_visible = on_visible,

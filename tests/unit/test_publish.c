@@ -125,6 +125,37 @@ test_without_a_link_the_page_waits(void **state)
 	assert_int_equal(w->n_visible, 2);
 }
 
+/* Another node may have a link: what this one has claimed is given back, once
+ * however often the link comes up for a moment. */
+static void
+test_without_a_link_claims_are_given_back(void **state)
+{
+	struct world *w = *state;
+
+	fill(w, 2);
+	w->link = false;
+	pass(w, 0);
+	assert_int_equal(w->store.releases, 0);
+	take_ends(w, ERR_NONE);
+	assert_int_equal(w->store.releases, 1);
+	publish_link_up(w->publish);
+	take_ends(w, ERR_NONE); /* and gone again */
+	assert_int_equal(w->store.releases, 1);
+	release_ends(w);
+	w->link = true;
+	publish_link_up(w->publish);
+	take_ends(w, ERR_NONE);
+	push_ends(w, NULL); /* lost in mid-push */
+	assert_int_equal(w->store.releases, 2);
+	release_ends(w);
+	publish_link_up(w->publish);
+	take_ends(w, ERR_NONE);
+	push_ends(w, &shown);
+	ack_ends(w, ERR_NONE);
+	take_ends(w, ERR_NONE);
+	assert_int_equal(w->store.releases, 2);
+}
+
 /* Rows wait for over 10 s: alarm, also when the link comes up for a moment now
  * and then. */
 static void
@@ -346,6 +377,7 @@ main(void)
 		TEST(test_more_than_a_page_goes_without_waiting),
 		TEST(test_a_lost_link_repeats_the_push),
 		TEST(test_without_a_link_the_page_waits),
+		TEST(test_without_a_link_claims_are_given_back),
 		TEST(test_a_late_backlog_is_an_alarm),
 		TEST(test_a_row_that_contradicts_does_not_block_the_others),
 		TEST(test_a_kick_is_never_lost),
