@@ -13,6 +13,7 @@
 
 enum metric {
 	METRIC_CALLS,           /* calls admitted */
+	METRIC_CALLS_GO_ON,     /* taken over after they were cut off */
 	METRIC_CALLS_REFUSED,   /* turned away at the connection limit */
 	METRIC_CALLS_HELD,      /* ended with a hold, or an earlier one */
 	METRIC_CALLS_TO_PERSON, /* handed to a person */

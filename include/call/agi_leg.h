@@ -34,6 +34,7 @@ struct agi_leg_options {
 	struct timers *timers;           /* borrowed */
 	const struct leg_events *events; /* borrowed */
 	void *ctx;                       /* for events */
+	const char *gateway;             /* its address, or NULL; borrowed */
 	int64_t slack_us;                /* added to a command's length */
 	/* Write one whole command line.  Returns 0, or -1 when the connection
 	 * is of no more use (the leg then fails by itself, later).  Must not

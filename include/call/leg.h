@@ -24,6 +24,7 @@ struct leg_info {
 	const char *number;  /* calling number, or NULL: none or withheld */
 	const char *dnis;    /* dialled number, or "" */
 	const char *lang;    /* the gateway's language, or "" */
+	const char *gateway; /* its address, without a port; or "" */
 };
 
 /* How a collection of digits ended. */

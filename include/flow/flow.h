@@ -21,6 +21,7 @@
 
 enum flow_step {
 	FLOW_GREETING,  /* greeting and notice; no barge-in */
+	FLOW_CUT_OFF,   /* "we were cut off": the call goes on here */
 	FLOW_MENU,      /* loss / repeat / a person */
 	FLOW_BIRTH,     /* birth date, eight digits */
 	FLOW_POSTAL,    /* postal code, seven digits */
@@ -63,10 +64,20 @@ enum flow_event_type {
 	FLOW_EV_COUNT
 };
 
+/* A call that was cut off at another server goes on. */
+struct flow_resume {
+	bool verified;         /* not long ago: nothing is asked again */
+	unsigned int carriers; /* chosen; 0 = not asked */
+	bool confirmed;        /* the caller said yes */
+	bool held;             /* the hold is stored */
+};
+
 struct flow_event {
 	enum flow_event_type type;
-	const char *digits; /* DIGITS: borrowed, "" when none */
-	bool timeout;       /* DIGITS: the caller stopped typing */
+	const struct flow_resume *resume; /* BEGIN, and SAID of the greeting;
+					     NULL: a new call */
+	const char *digits;               /* DIGITS: borrowed, "" when none */
+	bool timeout; /* DIGITS: the caller stopped typing */
 	enum verify_verdict verdict;
 	const struct store_cert *certs; /* LOOKED: borrowed */
 	size_t n_certs;
@@ -101,10 +112,11 @@ struct flow {
 	int verify_failures;
 	int clears; /* '*' for the question being asked */
 	bool hung_up;
-	bool confirmed;         /* the caller said yes to what would be held */
-	bool nothing;           /* it was said that nothing can be held */
-	bool told;              /* the result was said with the receipt */
-	const char *said_first; /* to be said before the next step's words */
+	bool confirmed; /* the caller said yes to what would be held */
+	bool nothing;   /* it was said that nothing can be held */
+	bool told;      /* the result was said with the receipt */
+	struct flow_resume resume; /* used up when the certificates are known */
+	const char *said_first;    /* to be said before the next step's words */
 	struct verify_answers answers; /* wiped by flow_wipe() */
 	unsigned int carriers;         /* to hold */
 	struct status_plan plan;

@@ -86,6 +86,14 @@ struct verify_check *verify_start(struct verify *v,
 /* Forget about it: done is not called any more.  The attempt still counts. */
 void verify_cancel(struct verify_check *check);
 
+/*
+ * Where a call comes from, as a MAC: the gateway's address, the dialled and the
+ * calling number (NULL = none).  A call that goes on at another node must come
+ * from the same place.
+ */
+void verify_bind(const struct verify *v, const char *gateway, const char *dnis,
+    const char *number, uint8_t mac[SECRET_MAC_SIZE]);
+
 /* The MACs of one set of answers, a slot for each key version. */
 struct verify_macs {
 	unsigned int n;

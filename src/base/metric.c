@@ -11,6 +11,8 @@ static const struct {
 	const char *name, *help;
 } metrics[] = {
 	[METRIC_CALLS] = { "calls", "Calls admitted." },
+	[METRIC_CALLS_GO_ON] = { "calls_go_on",
+	    "Calls that were cut off at another server and went on here." },
 	[METRIC_CALLS_REFUSED] = { "calls_refused",
 	    "Calls turned away at the connection limit." },
 	[METRIC_CALLS_HELD] = { "calls_held",

@@ -449,6 +449,7 @@ agi_on_env_end(struct agi_leg *l)
 		agi_failed(l, why);
 		return;
 	}
+	info.gateway = l->o.gateway != NULL ? l->o.gateway : "";
 	str_copy(l->call_id, sizeof(l->call_id), info.call_id);
 	str_copy(l->lang, sizeof(l->lang), info.lang);
 	l->env = NULL;

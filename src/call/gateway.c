@@ -3,6 +3,7 @@
  * A gateway leg is a leg on an Asterisk channel together with the connection
  * it speaks over; the session sees only the one it was given.
  */
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -41,6 +42,7 @@ struct gateway_leg {
 	struct gateway *gateway;
 	struct leg *agi;       /* owned */
 	struct stream *stream; /* owned */
+	char peer[INET6_ADDRSTRLEN];
 };
 
 /* ---- one leg */
@@ -120,6 +122,24 @@ on_stream_closed(void *ctx, const char *why)
 static const struct stream_handler stream_handler = { on_stream_read,
 	on_stream_closed };
 
+/* The gateway's address, without the port, which each call has anew. */
+static void
+peer_name(int fd, char out[INET6_ADDRSTRLEN])
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	out[0] = '\0';
+	if (getpeername(fd, (struct sockaddr *)&ss, &len) == -1)
+		return;
+	if (ss.ss_family == AF_INET)
+		inet_ntop(AF_INET, &((struct sockaddr_in *)&ss)->sin_addr, out,
+		    INET6_ADDRSTRLEN);
+	else if (ss.ss_family == AF_INET6)
+		inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&ss)->sin6_addr,
+		    out, INET6_ADDRSTRLEN);
+}
+
 /* Make a leg of a connection.  -1: the descriptor is still the caller's. */
 static int
 gateway_admit(struct gateway *g, int fd)
@@ -136,12 +156,14 @@ gateway_admit(struct gateway *g, int fd)
 		return -1;
 	}
 	g->calls++;
+	peer_name(fd, l->peer);
 	l->stream = stream_new(g->o.base, fd, &stream_handler, l);
 	if (l->stream != NULL)
 		l->agi = agi_leg_new(
 		    &(const struct agi_leg_options){ .timers = g->o.timers,
 			.events = g->o.events,
 			.ctx = owner,
+			.gateway = l->peer,
 			.slack_us = g->o.slack_us,
 			.write = gateway_leg_write,
 			.write_ctx = l });

@@ -57,13 +57,24 @@ session_maybe_free(struct session *s)
 }
 
 void
+session_note(struct session *s, unsigned int carriers, bool confirmed)
+{
+	const struct report_known known = { .holder = s->holder,
+		.verified_us = s->verified_us,
+		.carriers = carriers,
+		.confirmed = confirmed };
+
+	report_note(s->room->o.store, s->call_id, &known);
+}
+
+void
 session_record_end(struct session *s, const char *outcome)
 {
 	int64_t now_us = timers_wall_us(s->room->o.timers);
 
 	if (s->call_id[0] == '\0')
 		return;
-	report_close(s->room->o.store, s->call_id, outcome, now_us);
+	report_close(s->room->o.store, s->call_id, outcome, s->over, now_us);
 	log_info("call", s->call_id, "event=ended outcome=%s step=%s s=%d",
 	    outcome, flow_step_name(s->flow.step),
 	    (int)((now_us - s->begun_us) / CLOCK_S_US));
@@ -74,7 +85,7 @@ session_record_end(struct session *s, const char *outcome)
 static void
 session_end(struct session *s, enum leg_next next)
 {
-	s->gone = true;
+	s->gone = s->over = true;
 	timer_stop(s->room->o.timers, &s->timer);
 	s->awaiting = AWAIT_NOTHING;
 	if (next == LEG_NEXT_PERSON)
@@ -142,12 +153,17 @@ session_perform(struct session *s, const struct flow_action *a)
 void
 session_step(struct session *s, struct flow_event *e)
 {
+	enum flow_step before = s->flow.step;
 	struct flow_action a;
 
+	if (s->goes_on)
+		e->resume = &s->resume;
 	e->now_us = timers_wall_us(s->room->o.timers);
 	flow_next(&s->flow, e, &a);
 	log_debug("call", s->call_id, "event=step step=%s",
 	    flow_step_name(s->flow.step));
+	if (before == FLOW_CARRIER && s->flow.step == FLOW_PLAN)
+		session_note(s, s->flow.carriers, false);
 	session_perform(s, &a);
 }
 
@@ -178,16 +194,40 @@ session_lang(const struct sessions *room, const struct leg_info *info)
 	return conf->call_lang;
 }
 
+/* The same call, cut off at another server: it goes on here. */
 static void
-session_reported(void *ctx, bool ok, int64_t reported_us)
+session_take_over(struct session *s, const struct report_known *known)
+{
+	size_t i;
+
+	s->goes_on = true;
+	s->holder = known->holder;
+	s->verified_us = known->verified_us;
+	s->resume = (struct flow_resume){ .verified = known->holder != 0,
+		.carriers = known->carriers,
+		.confirmed = known->confirmed,
+		.held = known->held };
+	for (i = 0; i < prompt_lang_count(); i++)
+		if (strcmp(prompt_lang(i), known->lang) == 0)
+			s->lang = prompt_lang(i);
+	metric_add(METRIC_CALLS_GO_ON, 1);
+	log_info("call", s->call_id,
+	    "event=goes-on verified=%d confirmed=%d held=%d",
+	    s->resume.verified, s->resume.confirmed, s->resume.held);
+}
+
+static void
+session_reported(void *ctx, bool ok, const struct report_known *known)
 {
 	struct session *s = ctx;
 	struct flow_event e = { .type = FLOW_EV_SAID };
 
 	s->report = NULL;
-	if (ok)
-		s->reported_us = reported_us;
-	else
+	if (ok) {
+		s->reported_us = known->reported_us;
+		if (known->goes_on)
+			session_take_over(s, known);
+	} else
 		s->trouble = true; /* acted on when the leg is idle */
 	if (s->awaiting != AWAIT_REPORT)
 		return;
@@ -206,6 +246,7 @@ on_ready(void *ctx, const struct leg_info *info)
 {
 	struct session *s = ctx;
 	struct sessions *room = s->room;
+	uint8_t bind[REPORT_BIND_SIZE];
 
 	s->begun_us = s->reported_us = timers_wall_us(room->o.timers);
 	str_copy(s->call_id, sizeof(s->call_id), info->call_id);
@@ -214,8 +255,10 @@ on_ready(void *ctx, const struct leg_info *info)
 	s->lang = session_lang(room, info);
 	metric_add(METRIC_CALLS, 1);
 	log_info("call", s->call_id, "event=begun lang=%s", s->lang);
+	verify_bind(
+	    room->o.verify, info->gateway, info->dnis, info->number, bind);
 	s->report = report_open(room->o.store, s->call_id, info->dnis, s->lang,
-	    s->begun_us, session_reported, s);
+	    bind, s->begun_us, session_reported, s);
 	s->trouble = s->report == NULL;
 	s->leg_busy = true;
 	leg_answer(s->leg);
@@ -300,6 +343,7 @@ on_hung_up(void *ctx)
 {
 	struct session *s = ctx;
 
+	s->over = true;
 	session_gone(s);
 	leg_end(s->leg, LEG_NEXT_HANGUP, session_result(s));
 }

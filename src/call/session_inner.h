@@ -34,6 +34,7 @@ struct session {
 	struct leg *leg; /* owned; NULL once the gateway has it back */
 	bool leg_busy;   /* a request to the leg is under way */
 	bool gone;       /* hung up, failed, or being ended */
+	bool over;       /* the caller or we ended it: it goes on nowhere */
 	bool trouble;    /* something behind us failed: to a person */
 	bool late;       /* ... also when a hold was submitted */
 
@@ -41,6 +42,8 @@ struct session {
 	char number[32]; /* "" = withheld */
 	const char *lang;
 	int64_t begun_us, reported_us, verified_us, confirmed_us;
+	bool goes_on; /* it was cut off at another server */
+	struct flow_resume resume;
 
 	struct flow flow;
 	enum awaiting awaiting;
@@ -74,6 +77,9 @@ void session_speak(struct session *s, const struct flow_action *a);
 
 /* One word on how the call went, for the dialplan and the record. */
 const char *session_result(const struct session *s);
+
+/* Store how far it has come, for the server that may have to go on. */
+void session_note(struct session *s, unsigned int carriers, bool confirmed);
 
 /* Store and log how the call ended. */
 void session_record_end(struct session *s, const char *outcome);

@@ -94,8 +94,10 @@ session_give_verdict(struct session *s)
 		return;
 	timer_stop(s->room->o.timers, &s->timer);
 	s->awaiting = AWAIT_NOTHING;
-	if (s->verdict == VERIFY_OK)
+	if (s->verdict == VERIFY_OK) {
 		s->verified_us = timers_wall_us(s->room->o.timers);
+		session_note(s, 0, false);
+	}
 	session_step(s, &e);
 }
 
@@ -221,6 +223,8 @@ session_hold(struct session *s)
 
 	s->answered = false;
 	s->confirmed_us = timers_wall_us(s->room->o.timers);
+	if (r.confirmed)
+		session_note(s, r.carriers, true);
 	secret_random(r.random, sizeof(r.random));
 	session_wait(s, AWAIT_HOLD, PATIENCE_US);
 	if ((s->job = hold_place(s->room->o.hold, &r, session_held, s)) == NULL)

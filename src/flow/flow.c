@@ -272,18 +272,50 @@ on_verdict(struct flow *f, const struct flow_event *e, struct flow_action *a)
 	}
 }
 
+/* The caller has said yes to just this before the call was cut off. */
+static bool
+is_confirmed(const struct flow *f, const struct flow_resume *was)
+{
+	return was->confirmed && was->carriers == f->carriers &&
+	    f->plan.take != 0;
+}
+
+/* What was chosen before the call was cut off is not asked again. */
+static void
+go_on(struct flow *f, const struct flow_resume *was, struct flow_action *a)
+{
+	unsigned int carriers = f->plan.carriers;
+
+	if (was->carriers != 0 && was->carriers <= STATUS_CARRIERS_ALL &&
+	    (was->held || carriers == STATUS_CARRIERS_ALL))
+		carriers = was->carriers;
+	if (was->held && carriers == 0)
+		carriers = STATUS_CARRIERS_ALL;
+	f->carriers = carriers;
+	f->plan = f->plans[carriers];
+	f->confirmed = !was->held && is_confirmed(f, was);
+	if (was->held || f->confirmed)
+		leave(f, FLOW_ON_HELD, a); /* a hold stored already is told */
+	else
+		choose_carriers(f, carriers, a);
+}
+
 static void
 on_looked(struct flow *f, const struct flow_event *e, struct flow_action *a)
 {
+	const struct flow_resume was = f->resume;
 	unsigned int carriers;
 
+	memset(&f->resume, 0, sizeof(f->resume));
 	for (carriers = 1; carriers <= STATUS_CARRIERS_ALL; carriers++)
 		f->plans[carriers] =
 		    status_plan(e->certs, e->n_certs, carriers, e->now_us);
 	f->plan = f->plans[STATUS_CARRIERS_ALL];
 	f->confirmed = false;
 	f->carriers = STATUS_CARRIERS_ALL;
-	if (f->plan.carriers == STATUS_CARRIERS_ALL)
+	if (was.held || (was.carriers != 0 && f->plan.carriers != 0))
+		go_on(f, &was, a);
+	else if (f->plan.carriers == STATUS_CARRIERS_ALL)
 		leave(f, FLOW_ON_CHOOSE, a);
 	else if (f->plan.carriers == 0)
 		leave(f, FLOW_ON_NOTHING, a);
@@ -309,6 +341,25 @@ on_held(struct flow *f, const struct flow_event *e, struct flow_action *a)
 		    a);
 }
 
+/* The call goes on where it was cut off. */
+static void
+on_cut(struct flow *f, const struct flow_resume *was, struct flow_action *a)
+{
+	f->resume = *was;
+	leave(f, FLOW_ON_CUT, a);
+}
+
+static void
+on_said(struct flow *f, const struct flow_event *e, struct flow_action *a)
+{
+	if (f->step == FLOW_GREETING && e->resume != NULL)
+		on_cut(f, e->resume, a); /* it became known meanwhile */
+	else if (f->step == FLOW_CUT_OFF && f->resume.verified)
+		leave(f, FLOW_ON_OK, a);
+	else
+		leave(f, FLOW_ON_SAID, a);
+}
+
 /* A hang-up after the confirmation still holds; before it never does. */
 static void
 on_hangup(struct flow *f, struct flow_action *a)
@@ -329,10 +380,13 @@ flow_next(
 		return; /* news that comes too late */
 	switch (event->type) {
 	case FLOW_EV_BEGIN:
-		perform(f, action);
+		if (event->resume != NULL)
+			on_cut(f, event->resume, action);
+		else
+			perform(f, action);
 		break;
 	case FLOW_EV_SAID:
-		leave(f, FLOW_ON_SAID, action);
+		on_said(f, event, action);
 		break;
 	case FLOW_EV_DIGITS:
 		on_digits(f, event, action);

@@ -59,7 +59,9 @@ accept_pin(struct flow *f, const char *digits, int64_t now_us)
 
 const struct flow_row flow_rows[FLOW_STEP_COUNT] = {
 [FLOW_GREETING] = { "greeting", FLOW_DO_SAY, { "greeting", "notice" },
-	.to = { OUT(SAID, MENU), GONE } },
+	.to = { OUT(SAID, MENU), OUT(CUT, CUT_OFF), GONE } },
+[FLOW_CUT_OFF] = { "cut-off", FLOW_DO_SAY, { "cut-off" },
+	.to = { OUT(SAID, BIRTH), OUT(OK, LOOK), GONE } },
 [FLOW_MENU] = { "menu", FLOW_DO_COLLECT, { "menu" }, "not-understood", 1,
 	.to = { OUT(KEY_1, BIRTH), OUT(KEY_2, MENU), ASKS } },
 [FLOW_BIRTH] = { "birth", FLOW_DO_COLLECT, { "ask-birth" }, "bad-birth",
@@ -115,6 +117,7 @@ const struct flow_row flow_rows[FLOW_STEP_COUNT] = {
 
 static const char *const on_names[] = {
 	[FLOW_ON_SAID] = "then",
+	[FLOW_ON_CUT] = "cut off before",
 	[FLOW_ON_KEY_0] = "0",
 	[FLOW_ON_KEY_1] = "1",
 	[FLOW_ON_KEY_2] = "2",

@@ -12,6 +12,7 @@
 /* The ways out of a step. */
 enum flow_on {
 	FLOW_ON_SAID,  /* all was said */
+	FLOW_ON_CUT,   /* the call was cut off before, and goes on */
 	FLOW_ON_KEY_0, /* a person, in every step that listens */
 	FLOW_ON_KEY_1,
 	FLOW_ON_KEY_2,

@@ -235,6 +235,14 @@ static const char *const migrations[] = {
 	"	cert INTEGER NOT NULL"  /* 0 = none */
 	") STRICT;"
 	"CREATE INDEX events_place ON events (place);",
+	/* 13: how far a call has come, for the node that takes it over */
+	"ALTER TABLE calls ADD COLUMN bind BLOB;" /* MAC of where it is from */
+	"ALTER TABLE calls ADD COLUMN holder INTEGER;" /* verified; or NULL */
+	"ALTER TABLE calls ADD COLUMN verified_us INTEGER;"
+	"ALTER TABLE calls ADD COLUMN proved_us INTEGER;" /* by the database's
+							      clock */
+	"ALTER TABLE calls ADD COLUMN carriers INTEGER;"
+	"ALTER TABLE calls ADD COLUMN confirmed INTEGER;",
 };
 
 #define NEWEST ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

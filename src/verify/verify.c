@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,6 +72,21 @@ void
 verify_free(struct verify *v)
 {
 	free(v);
+}
+
+void
+verify_bind(const struct verify *v, const char *gateway, const char *dnis,
+    const char *number, uint8_t mac[SECRET_MAC_SIZE])
+{
+	char text[256];
+	int len;
+
+	/* line ends come from no gateway: the parts cannot be shifted */
+	len = snprintf(text, sizeof(text), "continue\n%.64s\n%.64s\n%.64s",
+	    gateway, dnis, number != NULL ? number : "-");
+	secret_mac(v->keys, keyring_count(v->keys) - 1, SECRET_USE_NUMBER, text,
+	    (size_t)len, mac);
+	secret_cleanse(text, sizeof(text));
 }
 
 /* Worker thread: the same arithmetic for every set of answers. */

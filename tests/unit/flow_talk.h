@@ -120,10 +120,12 @@ go_to(struct talk *t, enum flow_step step)
 		.result = HOLD_VISIBLE, .visible = true, .receipt = "1234567890"
 	};
 
+	static const struct flow_resume nothing;
+
 	begin(t);
 	if (step == FLOW_GREETING)
 		return;
-	next(t, EVENT(SAID, 0));
+	next(t, EVENT(SAID, .resume = step == FLOW_CUT_OFF ? &nothing : NULL));
 	while (t->f.step != step)
 		switch (t->f.step) {
 		case FLOW_CHECK:

@@ -323,6 +323,92 @@ test_declining_leads_back_to_the_menu(void **state)
 	expect(&t, FLOW_MENU, FLOW_DO_COLLECT, "menu");
 }
 
+/* ---- a call that goes on after it was cut off */
+
+static void
+goes_on(struct talk *t, const struct flow_resume *was,
+    const struct store_cert *certs, size_t n)
+{
+	flow_init(&t->f);
+	next(t, EVENT(BEGIN, .resume = was));
+	expect(t, FLOW_CUT_OFF, FLOW_DO_SAY, "cut-off");
+	next(t, EVENT(SAID, .resume = was));
+	expect(t, FLOW_LOOK, FLOW_DO_LOOK, "");
+	next(t, EVENT(LOOKED, .certs = certs, .n_certs = n));
+}
+
+static void
+test_a_call_that_was_cut_off_goes_on(void **state)
+{
+	const struct store_cert both[] = {
+		cert(STORE_CARD, STORE_SIGNATURE, STORE_GOOD),
+		cert(STORE_SMARTPHONE, STORE_SIGNATURE, STORE_GOOD),
+	};
+	const struct store_cert half[] = {
+		cert(STORE_CARD, STORE_SIGNATURE, STORE_HELD),
+		cert(STORE_SMARTPHONE, STORE_SIGNATURE, STORE_GOOD),
+	};
+	struct flow_resume was = { .verified = false, .confirmed = true };
+	struct talk t;
+
+	(void)state;
+	begin(&t); /* it becomes known during the greeting; not verified */
+	next(&t, EVENT(SAID, .resume = &was));
+	expect(&t, FLOW_CUT_OFF, FLOW_DO_SAY, "cut-off");
+	next(&t, EVENT(SAID, .resume = &was));
+	expect(&t, FLOW_BIRTH, FLOW_DO_COLLECT, "ask-birth");
+
+	was = (struct flow_resume){ .verified = true };
+	goes_on(&t, &was, both, 1);
+	assert_int_equal(t.f.step, FLOW_PLAN);
+	assert_false(t.f.confirmed);
+	goes_on(&t, &was, both, 2);
+	assert_int_equal(t.f.step, FLOW_CARRIER);
+
+	was.carriers = 1u << STORE_SMARTPHONE; /* chosen, not confirmed */
+	goes_on(&t, &was, both, 2);
+	assert_int_equal(t.f.step, FLOW_PLAN);
+	assert_int_equal(t.f.carriers, 1u << STORE_SMARTPHONE);
+	assert_false(t.f.confirmed);
+
+	was.confirmed = true; /* the server died with the yes in its hands */
+	goes_on(&t, &was, both, 2);
+	expect(&t, FLOW_HOLD, FLOW_DO_HOLD, "holding");
+	assert_true(t.f.confirmed);
+	assert_int_equal(t.f.carriers, 1u << STORE_SMARTPHONE);
+	goes_on(&t, &was, both, 1); /* other things than were confirmed */
+	assert_int_equal(t.f.step, FLOW_PLAN);
+	assert_false(t.f.confirmed);
+
+	was.carriers = 1u << STORE_CARD; /* held: told, nothing new is taken */
+	was.held = true;
+	goes_on(&t, &was, half, 2);
+	expect(&t, FLOW_HOLD, FLOW_DO_HOLD, "holding");
+	assert_false(t.f.confirmed);
+	assert_int_equal(t.f.carriers, 1u << STORE_CARD);
+}
+
+/* What was confirmed once does not count for another conversation. */
+static void
+test_a_resumption_is_used_up(void **state)
+{
+	const struct store_cert certs[] = {
+		cert(STORE_CARD, STORE_SIGNATURE, STORE_GOOD),
+	};
+	struct flow_resume was = { .verified = true };
+	struct talk t;
+
+	(void)state;
+	goes_on(&t, &was, certs, 1);
+	next(&t, EVENT(SAID, .resume = &was));
+	digits(&t, "2");
+	next(&t, EVENT(SAID, .resume = &was));
+	expect(&t, FLOW_MENU, FLOW_DO_COLLECT, "menu");
+	digits(&t, "1");
+	expect(&t, FLOW_BIRTH, FLOW_DO_COLLECT, "ask-birth");
+	assert_false(t.f.resume.verified);
+}
+
 int
 main(void)
 {
@@ -337,6 +423,8 @@ main(void)
 		cmocka_unit_test(test_the_caller_chooses_a_carrier),
 		cmocka_unit_test(test_results_are_told_as_they_are),
 		cmocka_unit_test(test_declining_leads_back_to_the_menu),
+		cmocka_unit_test(test_a_call_that_was_cut_off_goes_on),
+		cmocka_unit_test(test_a_resumption_is_used_up),
 	};
 	return cmocka_run_group_tests_name("flow", tests, NULL, NULL);
 }

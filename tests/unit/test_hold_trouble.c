@@ -6,6 +6,7 @@
 
 static struct store_call_open *opened;
 static struct store_call_close *closed;
+static struct store_call_note *noted;
 
 void
 store_call_open(struct store *s, struct store_call_open *r)
@@ -19,6 +20,13 @@ store_call_close(struct store *s, struct store_call_close *r)
 {
 	store_ask(s, &r->req);
 	closed = r;
+}
+
+void
+store_call_note(struct store *s, struct store_call_note *r)
+{
+	store_ask(s, &r->req);
+	noted = r;
 }
 
 static void
@@ -207,20 +215,24 @@ test_a_call_id_that_is_too_long_is_refused(void **state)
 
 /* ---- reports */
 
+static const uint8_t bind[REPORT_BIND_SIZE] = { 1, 2, 3 };
+
 struct told {
 	int n;
 	bool ok;
 	int64_t reported_us;
+	struct report_known known;
 };
 
 static void
-reported(void *ctx, bool ok, int64_t reported_us)
+reported(void *ctx, bool ok, const struct report_known *known)
 {
 	struct told *t = ctx;
 
 	t->n++;
 	t->ok = ok;
-	t->reported_us = reported_us;
+	t->reported_us = known->reported_us;
+	t->known = *known;
 }
 
 static void
@@ -231,7 +243,7 @@ test_a_report_is_stored_before_it_is_told(void **state)
 	struct told t = { 0 };
 
 	assert_non_null(
-	    report_open(&w->store, id, dnis, lang, 123, reported, &t));
+	    report_open(&w->store, id, dnis, lang, bind, 123, reported, &t));
 	memset(id, 'x', sizeof(id));
 	memset(dnis, 'x', sizeof(dnis));
 	memset(lang, 'x', sizeof(lang));
@@ -247,18 +259,54 @@ test_a_report_is_stored_before_it_is_told(void **state)
 	assert_int_equal(t.reported_us, 100);
 }
 
+/* What a call had come to elsewhere is passed on only when it goes on. */
+static void
+test_what_a_call_had_come_to(void **state)
+{
+	struct world *w = *state;
+	struct report_known k = {
+		.holder = 9, .verified_us = 5, .carriers = 2, .confirmed = true
+	};
+	struct told t = { 0 };
+	int again;
+
+	for (again = 0; again < 2; again++) {
+		report_open(&w->store, "call", "", "en", bind, 1, reported, &t);
+		assert_memory_equal(opened->bind, bind, sizeof(bind));
+		opened->goes_on = again;
+		opened->holder = 7;
+		opened->carriers = 1;
+		opened->confirmed = opened->held = true;
+		memcpy(opened->first_lang, "ja", 3);
+		give_back(w, ERR_NONE);
+		assert_int_equal(t.known.goes_on, again);
+		assert_int_equal(t.known.holder, again ? 7 : 0);
+		assert_int_equal(t.known.carriers, again);
+		assert_int_equal(t.known.confirmed, again);
+		assert_int_equal(t.known.held, again);
+	}
+	assert_string_equal(t.known.lang, "ja");
+	report_note(&w->store, "call", &k);
+	assert_string_equal(noted->call_id, "call");
+	assert_int_equal(noted->holder, 9);
+	assert_int_equal(noted->verified_us, 5);
+	assert_int_equal(noted->carriers, 2);
+	assert_true(noted->confirmed);
+	give_back(w, ERR_STORE);
+}
+
 static void
 test_a_report_can_fail_or_be_cancelled(void **state)
 {
 	struct world *w = *state;
 	struct told t = { 0 };
 
-	report_open(&w->store, "call", "", "ja", 1, reported, &t);
+	report_open(&w->store, "call", "", "ja", bind, 1, reported, &t);
 	give_back(w, ERR_STORE);
 	assert_int_equal(t.n, 1);
 	assert_false(t.ok);
 	report_cancel(
-	    report_open(&w->store, "call", "", "ja", 1, reported, &t));
+	    report_open(&w->store, "call", "", "ja", bind, 1, reported, &t));
 	give_back(w, ERR_NONE);
 	assert_int_equal(t.n, 1);
 }
@@ -268,12 +316,12 @@ test_an_end_is_stored_or_logged(void **state)
 {
 	struct world *w = *state;
 
-	report_close(&w->store, "call-1", "held", 456);
+	report_close(&w->store, "call-1", "held", true, 456);
 	assert_string_equal(closed->call_id, "call-1");
 	assert_string_equal(closed->outcome, "held");
 	assert_int_equal(closed->ended_us, 456);
 	give_back(w, ERR_NONE);
-	report_close(&w->store, "call-1", "held", 456);
+	report_close(&w->store, "call-1", "held", true, 456);
 	give_back(w, ERR_STORE);
 }
 
@@ -287,8 +335,9 @@ test_a_report_never_names_another_call(void **state)
 
 	memset(id, 'x', sizeof(id));
 	id[STORE_CALL_ID_MAX + 1] = '\0';
-	assert_null(report_open(&w->store, id, "", "ja", 1, reported, &t));
-	report_close(&w->store, id, "person", 2);
+	assert_null(
+	    report_open(&w->store, id, "", "ja", bind, 1, reported, &t));
+	report_close(&w->store, id, "person", true, 2);
 	assert_int_equal(w->store.n, 0);
 	assert_int_equal(t.n, 0);
 }
@@ -310,6 +359,7 @@ main(void)
 		TEST(test_freeing_the_room_drops_what_waits),
 		TEST(test_a_call_id_that_is_too_long_is_refused),
 		TEST(test_a_report_is_stored_before_it_is_told),
+		TEST(test_what_a_call_had_come_to),
 		TEST(test_a_report_can_fail_or_be_cancelled),
 		TEST(test_an_end_is_stored_or_logged),
 		TEST(test_a_report_never_names_another_call),
