@@ -96,6 +96,24 @@ struct conf {
 	char *redis_mac_key_file; /* signs the records; "" = none does */
 	int64_t redis_compare_us; /* redis.compare_every */
 	int64_t redis_stuck_us;   /* redis.stuck_after; 0 = never */
+
+	char *ocsp_listen;
+	bool ocsp_share_port;
+	struct conf_list ocsp_issuers; /* certificate files */
+	struct conf_list ocsp_signers; /* certificate files */
+	struct conf_list ocsp_keys;    /* key files, pkcs11: URIs */
+	int64_t ocsp_signer_alarm_us;
+	int64_t ocsp_fresh_us;         /* nextUpdate of good and held */
+	int64_t ocsp_fresh_revoked_us; /* nextUpdate of revoked */
+	unsigned int ocsp_kept;        /* signed answers to give again */
+	unsigned int ocsp_max_certs;   /* in one request */
+	unsigned int ocsp_max_connections;
+	int64_t ocsp_request_us;
+	int64_t ocsp_idle_us;
+	int64_t ocsp_redis_wait_us;
+	unsigned int ocsp_sign_threads; /* for keys on a token */
+	unsigned int ocsp_sign_queue;
+	char *ocsp_metrics; /* "" = off */
 };
 
 /* All defaults.  Owned (conf_free); NULL when out of memory. */

@@ -52,6 +52,17 @@ enum metric {
 	METRIC_CACHE_FORCED,   /* of those, replaced or deleted by force */
 	METRIC_CRL_WRITTEN,    /* issuers' CRLs that were written */
 	METRIC_CRL_FAILED,     /* runs that could not write them */
+	METRIC_OCSP_REQUESTS,  /* HTTP requests taken */
+	METRIC_OCSP_GOOD,      /* certificates answered so */
+	METRIC_OCSP_REVOKED,   /* on hold or revoked for good */
+	METRIC_OCSP_UNKNOWN,   /* not of our issuers */
+	METRIC_OCSP_MALFORMED, /* requests that made no sense */
+	METRIC_OCSP_TRY_LATER, /* the cache could prove nothing */
+	METRIC_OCSP_INTERNAL,  /* no signature could be made */
+	METRIC_OCSP_SIGNED,    /* signatures made */
+	METRIC_OCSP_KEPT,      /* answers given again */
+	METRIC_OCSP_CRLS,      /* CRLs asked for */
+	METRIC_OCSP_LINK_LOST, /* the responder's connections to the cache */
 	METRIC_COUNT
 };
 

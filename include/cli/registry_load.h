@@ -33,6 +33,16 @@ struct registry_reject {
 typedef int registry_reject_fn(
     void *ctx, const struct registry_reject *reject, struct err *err);
 
+struct store_import_mark;
+/*
+ * Called before a page is stored, but for the first one, when the rejects of
+ * all rows before it were reported: fill in *mark, which is kept with the
+ * page's rows.  `start` and `line` are where its first row begins.  Returns as
+ * registry_reject_fn.
+ */
+typedef int registry_mark_fn(void *ctx, uint64_t start, uint64_t line,
+    struct store_import_mark *mark, struct err *err);
+
 struct registry_load_options {
 	struct store *store;                  /* borrowed */
 	const struct keyring *keys;           /* borrowed */
@@ -40,7 +50,8 @@ struct registry_load_options {
 	unsigned int threads; /* for PINs; 0: no threads (tests) */
 	int64_t pause_us; /* for others, between two pages; under a second */
 	registry_reject_fn *reject;
-	void *ctx; /* for reject; borrowed */
+	registry_mark_fn *mark; /* NULL = none */
+	void *ctx;              /* for reject and mark; borrowed */
 };
 
 /* What became of the rows so far. */

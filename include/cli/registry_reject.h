@@ -9,6 +9,7 @@
 #ifndef CLI_REGISTRY_REJECT_H
 #define CLI_REGISTRY_REJECT_H
 
+#include <stdint.h>
 #include <stdio.h>
 
 struct err;
@@ -17,6 +18,15 @@ struct registry_reject;
 /* Make it, or begin anew, and write its header.  Owned (registry_reject_close); NULL
  * with *err (ERR_IO). */
 FILE *registry_reject_open(const char *path, struct err *err);
+
+/* Go on with it after its first `len` bytes; what comes after them is cut off.
+ * ERR_NOTFOUND when they are not there. */
+FILE *registry_reject_reopen(const char *path, int64_t len, struct err *err);
+
+/* All that was written is on disk; *len becomes its length, 0 for a device or
+ * for NULL. */
+int registry_reject_sync(
+    FILE *f, const char *path, int64_t *len, struct err *err);
 
 /* Add one row.  `path` is for the error.  Returns 0, or -1 with *err. */
 int registry_reject_write(FILE *f, const char *path,

@@ -56,6 +56,16 @@ struct store_put {
 };
 void store_put(struct store *s, struct store_put *r);
 
+/* How far the import of one file has come: all of it before `taken`. */
+struct store_import_mark {
+	uint8_t key[STORE_MAC_SIZE]; /* which file, under which key */
+	int64_t taken;               /* bytes of the file */
+	int64_t line;                /* of the file, where it goes on */
+	uint8_t digest[32];          /* SHA-256 of those bytes */
+	int64_t rejects;             /* bytes of its reject file */
+	int64_t at_us;
+};
+
 /*
  * Many rows in one transaction, read and written in bulk, with the outcome
  * that store_put() would have for one after the other.  Each row has its own
@@ -71,7 +81,25 @@ struct store_put_page {
 	/* in */
 	size_t n;                /* at most STORE_PAGE_MAX */
 	struct store_put **rows; /* borrowed */
+	const struct store_import_mark
+	    *mark; /* kept with the rows; NULL = none */
 };
 void store_put_page(struct store *s, struct store_put_page *r);
+
+/* The mark of a file whose import has not reached the end; found = false:
+ * there is none. */
+struct store_import_find {
+	struct store_req req;
+	bool found;                    /* out */
+	struct store_import_mark mark; /* in: key; out: the rest */
+};
+void store_import_find(struct store *s, struct store_import_find *r);
+
+/* The end was reached, or another start is wanted: forget the mark. */
+struct store_import_end {
+	struct store_req req;
+	uint8_t key[STORE_MAC_SIZE]; /* in */
+};
+void store_import_end(struct store *s, struct store_import_end *r);
 
 #endif

@@ -20,8 +20,9 @@ struct csv; /* opaque */
 #define CSV_FIELDS_MAX 32
 
 struct csv_row {
-	uint64_t line; /* number of the row's first line, from 1 */
-	size_t n;      /* fields; 0 when `fault` is set */
+	uint64_t line;  /* number of the row's first line, from 1 */
+	uint64_t start; /* where it begins, in bytes from the file's start */
+	size_t n;       /* fields; 0 when `fault` is set */
 	const char *fields[CSV_FIELDS_MAX]; /* NUL-terminated; borrowed */
 	const char *fault; /* NULL, or why the row could not be read */
 	const char *raw;   /* the row as it stood, without its line end;
@@ -41,6 +42,10 @@ void csv_free(struct csv *c);
 
 /* Take bytes.  Returns 0, or -1 when the callback said stop. */
 int csv_feed(struct csv *c, const void *bytes, size_t len);
+
+/* Forget what was gathered, and go on as if all before `start` had been read,
+ * where line number `line` begins.  Not from the callback. */
+void csv_jump(struct csv *c, uint64_t start, uint64_t line);
 
 /* The file has ended: a last row without a line end is reported.  An open
  * quote is a fault of that row.  Returns as csv_feed(). */

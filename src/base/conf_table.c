@@ -223,6 +223,59 @@ const struct conf_def conf_table[] = {
 	    "How long a hold may be stored and not published before the "
 	    "cache no longer counts as complete, so that responders answer "
 	    "\"try later\" and not \"good\". 0s: as long as it likes." },
+
+	{ "ocsp.listen", CONF_SOCKET, AT(ocsp_listen), 0, 0, "127.0.0.1:2560",
+	    "Where holdline-ocspd answers HTTP." },
+	{ "ocsp.share_port", CONF_SWITCH, AT(ocsp_share_port), 0, 0, "off",
+	    "Let several processes of holdline-ocspd listen there; the "
+	    "kernel spreads connections among them." },
+	{ "ocsp.issuers", CONF_PATHS, AT(ocsp_issuers), 0, 0, "",
+	    "The certificates of the authorities whose certificates are "
+	    "answered for." },
+	{ "ocsp.signers", CONF_PATHS, AT(ocsp_signers), 0, 0, "",
+	    "The certificates of the delegated signers, one issued by each "
+	    "of ocsp.issuers.  A renewed one is taken up within a minute, or "
+	    "at once on SIGHUP." },
+	{ "ocsp.keys", CONF_PATHS, AT(ocsp_keys), 0, 0, "",
+	    "The signers' private keys, in any order: files that only their "
+	    "owner may read, or pkcs11: URIs." },
+	{ "ocsp.signer_alarm", CONF_DURATION, AT(ocsp_signer_alarm_us), 0,
+	    8760 * H, "336h",
+	    "Warn, once a day, when a signer's certificate ends within so "
+	    "long." },
+	{ "ocsp.fresh", CONF_DURATION, AT(ocsp_fresh_us), 10 * S, 1 * H, "60s",
+	    "From thisUpdate to nextUpdate of good and of held: so long may "
+	    "a relying party go on with what it was told." },
+	{ "ocsp.fresh_revoked", CONF_DURATION, AT(ocsp_fresh_revoked_us),
+	    10 * S, 720 * H, "12h", "The same for what is revoked for good." },
+	{ "ocsp.kept", CONF_COUNT, AT(ocsp_kept), 0, 10000000, "20000",
+	    "Signed answers that are kept to be given again, about 1.5 KiB "
+	    "each; the cache is asked before each one." },
+	{ "ocsp.max_certs", CONF_COUNT, AT(ocsp_max_certs), 1, 100, "20",
+	    "Certificates that one request may ask about." },
+	{ "ocsp.max_connections", CONF_COUNT, AT(ocsp_max_connections), 1,
+	    100000, "4096",
+	    "Connections at once; one more closes the one idle for "
+	    "longest." },
+	{ "ocsp.request_timeout", CONF_DURATION, AT(ocsp_request_us), 1 * S,
+	    10 * MIN, "10s",
+	    "How long a client may take to send a request, or to take an "
+	    "answer (a second more for each 16 KiB)." },
+	{ "ocsp.idle_timeout", CONF_DURATION, AT(ocsp_idle_us), 1 * S, 1 * H,
+	    "60s", "How long a client may be silent between requests." },
+	{ "ocsp.redis_wait", CONF_DURATION, AT(ocsp_redis_wait_us), 10 * MS,
+	    10 * S, "500ms",
+	    "How long a request waits for the cache before it is answered "
+	    "by tryLater." },
+	{ "ocsp.sign_threads", CONF_COUNT, AT(ocsp_sign_threads), 1, 64, "4",
+	    "Threads that wait for signatures of a PKCS#11 token; keys in "
+	    "files need none." },
+	{ "ocsp.sign_queue", CONF_COUNT, AT(ocsp_sign_queue), 1, 100000, "256",
+	    "Requests that may wait for a token's signature; one more is "
+	    "answered by tryLater." },
+	{ "ocsp.metrics", CONF_SOCKET_OR_NONE, AT(ocsp_metrics), 0, 0, "",
+	    "Where GET /metrics tells the counters in Prometheus' format, on "
+	    "loopback or a Unix socket only.  Empty: nowhere." },
 };
 
 const size_t conf_table_n = sizeof(conf_table) / sizeof(conf_table[0]);
@@ -473,9 +526,11 @@ conf_take_socket_or_none(struct conf *c, const struct conf_def *d,
 	    c, d, value, err);
 }
 
-/* One entry of a list of addresses. */
+/* One entry of a list, each of which is read by `take`. */
 static int
-conf_take_sockets(struct conf *c, const struct conf_def *d, const char *value,
+conf_take_entry(struct conf *c, const struct conf_def *d, const char *value,
+    int (*take)(struct conf *c, const struct conf_def *d, const char *value,
+	struct err *err),
     struct err *err)
 {
 	struct conf_list *list = conf_field(c, d);
@@ -488,13 +543,27 @@ conf_take_sockets(struct conf *c, const struct conf_def *d, const char *value,
 			    "%s is there twice; leave one", value);
 	if (list->n == CONF_LIST_MAX)
 		return err_set(err, ERR_RANGE,
-		    "more than %d addresses; leave some out", CONF_LIST_MAX);
+		    "more than %d entries; leave some out", CONF_LIST_MAX);
 	entry.offset +=
 	    offsetof(struct conf_list, at[0]) + list->n * sizeof(list->at[0]);
-	if (conf_take_socket(c, &entry, value, err) == -1)
+	if (take(c, &entry, value, err) == -1)
 		return -1;
 	list->n++;
 	return 0;
+}
+
+static int
+conf_take_sockets(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	return conf_take_entry(c, d, value, conf_take_socket, err);
+}
+
+static int
+conf_take_paths(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	return conf_take_entry(c, d, value, conf_take_path, err);
 }
 
 /* One entry of the list; it is added to those that are there. */
@@ -596,6 +665,7 @@ static const struct conf_kind {
 	[CONF_ACT] = { ACTS, conf_take_act },
 	[CONF_HOLD_END] = { HOLD_ENDS, conf_take_hold_end },
 	[CONF_REASON] = { REASONS, conf_take_reason },
+	[CONF_PATHS] = { "list of paths", conf_take_paths },
 };
 _Static_assert(sizeof(conf_kinds) / sizeof(conf_kinds[0]) == CONF_TYPE_COUNT,
     "every conf_type needs a kind");
@@ -628,7 +698,8 @@ conf_table_take_initial(struct conf *c, const struct conf_def *d)
 bool
 conf_table_is_list(const struct conf_def *d)
 {
-	return d->type == CONF_LINES || d->type == CONF_SOCKETS;
+	return d->type == CONF_LINES || d->type == CONF_SOCKETS ||
+	    d->type == CONF_PATHS;
 }
 
 bool
@@ -653,7 +724,7 @@ conf_table_drop(struct conf *c, const struct conf_def *d)
 
 	if (d->type == CONF_LINES)
 		c->n_lines = 0;
-	else if (d->type == CONF_SOCKETS)
+	else if (conf_table_is_list(d))
 		for (list = conf_field(c, d); list->n > 0; list->n--) {
 			free(list->at[list->n - 1]);
 			list->at[list->n - 1] = NULL;
@@ -676,11 +747,11 @@ conf_table_show(const struct conf *c, const struct conf_def *d, size_t i,
 		conf_show_us(*(const int64_t *)field, buf);
 	else if (d->type == CONF_SWITCH)
 		return *(const bool *)field ? "on" : "off";
-	else if (d->type == CONF_SOCKETS)
-		return ((const struct conf_list *)field)->at[i];
 	else if (d->type == CONF_LINES)
 		snprintf(buf, CONF_VALUE_SIZE, "%s=%s", c->lines[i].dnis,
 		    c->lines[i].lang);
+	else if (conf_table_is_list(d))
+		return ((const struct conf_list *)field)->at[i];
 	else
 		return *(const char *const *)field;
 	return buf;

@@ -33,6 +33,7 @@ enum conf_type {
 	CONF_ACT,      /* "revoke" or "lift" */
 	CONF_HOLD_END, /* "revoke" or "nothing" */
 	CONF_REASON,   /* a reason to revoke, RFC 5280, 5.3.1 */
+	CONF_PATHS,
 	CONF_TYPE_COUNT
 };
 

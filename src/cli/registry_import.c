@@ -15,6 +15,7 @@
 #include "cli/option.h"
 #include "cli/registry_load.h"
 #include "cli/registry_reject.h"
+#include "cli/registry_resume.h"
 #include "cli/registry_row.h"
 #include "verify/site.h"
 #include "wire/csv.h"
@@ -37,8 +38,11 @@ struct import {
 	struct registry_header header;
 	struct registry_load *load; /* NULL until the header was read */
 	struct err err;             /* why it has stopped */
-	bool bar;                   /* show progress */
-	int64_t size, taken;        /* bytes; size 0 = not known */
+	struct registry_resume resume;
+	bool from_start;     /* asked for */
+	bool jump;           /* after the header: to where it was */
+	bool bar;            /* show progress */
+	int64_t size, taken; /* bytes; size 0 = not known */
 	int64_t begun_us, shown_us;
 };
 
@@ -76,6 +80,80 @@ on_reject(void *ctx, const struct registry_reject *r, struct err *err)
 	    (im->reject_file = registry_reject_open(im->rejects, err)) == NULL)
 		return -1;
 	return registry_reject_write(im->reject_file, im->rejects, r, err);
+}
+
+/* ---- going on where an earlier import was */
+
+static int
+on_mark(void *ctx, uint64_t start, uint64_t line,
+    struct store_import_mark *mark, struct err *err)
+{
+	struct import *im = ctx;
+	int64_t rejects;
+
+	if (registry_reject_sync(im->reject_file, im->rejects, &rejects, err) ==
+	    -1)
+		return -1;
+	return registry_resume_mark(
+	    &im->resume, start, line, rejects, mark, err);
+}
+
+/* The rejected rows so far are gone: only reading all rows again can tell
+ * which they were. */
+static void
+resume_rejects(struct import *im)
+{
+	struct err err;
+
+	if (im->resume.mark.rejects == 0)
+		return;
+	im->reject_file =
+	    registry_reject_reopen(im->rejects, im->resume.mark.rejects, &err);
+	if (im->reject_file != NULL)
+		return;
+	fprintf(stderr,
+	    "An earlier import was stopped, but %s; starting from "
+	    "the start.\n",
+	    err.text);
+	registry_resume_forget(&im->resume);
+}
+
+/* Is there something to go on with? */
+static int
+resume(struct import *im)
+{
+	char line[NUMBER_SIZE];
+
+	if (im->size == 0)
+		return 0;
+	if (registry_resume_open(&im->resume, im->site.store, im->site.keys,
+		im->fd, im->size, &im->err) == -1)
+		return -1;
+	if (im->from_start)
+		registry_resume_forget(&im->resume);
+	if (im->resume.found)
+		resume_rejects(im);
+	im->jump = im->resume.found;
+	if (im->jump)
+		fprintf(stderr,
+		    "Going on at line %s, where an earlier import of this "
+		    "file was stopped; --from-start reads all of it.\n",
+		    with_commas(line, im->resume.mark.line));
+	return 0;
+}
+
+/* The header is known: leave out what is stored already. */
+static int
+jump(struct import *im)
+{
+	const struct store_import_mark *mark = &im->resume.mark;
+
+	im->jump = false;
+	if (lseek(im->fd, mark->taken, SEEK_SET) == -1)
+		return err_set(&im->err, ERR_IO, "%s", strerror(errno));
+	csv_jump(im->csv, (uint64_t)mark->taken, (uint64_t)mark->line);
+	im->taken = mark->taken;
+	return 0;
 }
 
 /* ---- what the operator sees */
@@ -160,6 +238,7 @@ take_header(struct import *im, const struct csv_row *row)
 		.threads = pool_threads(),
 		.pause_us = PAUSE_US,
 		.reject = on_reject,
+		.mark = im->resume.store != NULL ? on_mark : NULL,
 		.ctx = im,
 	};
 
@@ -184,6 +263,8 @@ on_row(void *ctx, const struct csv_row *row)
 
 	if (im->load == NULL)
 		return take_header(im, row);
+	if (im->jump)
+		return -1; /* to jump() */
 	if (registry_load_row(im->load, row, now_us, &im->err) == -1)
 		return -1;
 	show_progress(im, clock_mono_us());
@@ -203,6 +284,8 @@ read_file(struct import *im)
 	while (rc == 0 && (n = read(im->fd, piece, PIECE)) > 0) {
 		im->taken += n;
 		rc = csv_feed(im->csv, piece, (size_t)n);
+		if (im->jump && im->load != NULL)
+			rc = jump(im);
 	}
 	if (rc == 0 && n == -1)
 		rc = err_set(&im->err, ERR_IO, "%s", strerror(errno));
@@ -234,10 +317,11 @@ explain(struct import *im, const struct cli_command *self)
 	else
 		snprintf(text, sizeof(text),
 		    "%s: %s; it has stopped after %s rows.  They are kept: "
-		    "when the cause is removed, import the file again from its "
-		    "start",
+		    "when the cause is removed, import the file again%s",
 		    name_of(im), im->err.text,
-		    with_commas(taken, registry_load_counts(im->load).rows));
+		    with_commas(taken, registry_load_counts(im->load).rows),
+		    im->resume.store != NULL ? ", and it goes on there"
+					     : " from its start");
 	return cli_fail(self, text);
 }
 
@@ -249,9 +333,11 @@ import(struct import *im, const struct cli_command *self)
 	if ((im->csv = csv_new(on_row, im)) == NULL)
 		return cli_fail(self, "out of memory");
 	im->begun_us = clock_mono_us();
-	rc = read_file(im);
+	rc = resume(im) == -1 ? -1 : read_file(im);
 	if (registry_reject_close(im->reject_file, im->rejects, &im->err) == -1)
 		rc = -1;
+	if (rc == 0 && im->resume.store != NULL)
+		rc = registry_resume_end(&im->resume, &im->err);
 	clear_progress(im);
 	rc = rc == -1 ? explain(im, self) : 0;
 	if (rc == 0)
@@ -308,9 +394,11 @@ static int
 import_run(const struct cli_command *self, int argc, char **argv)
 {
 	const char *conf = NULL, *rejects = NULL;
+	bool from_start = false;
 	const struct cli_option options[] = {
 		{ 'c', "config", &conf, NULL },
 		{ 'r', "rejects", &rejects, NULL },
+		{ 's', "from-start", NULL, &from_start },
 		{ 0, NULL, NULL, NULL },
 	};
 	struct import im = { .fd = -1 };
@@ -322,6 +410,7 @@ import_run(const struct cli_command *self, int argc, char **argv)
 		return rc;
 	secret_no_core();
 	im.path = argv[at];
+	im.from_start = from_start;
 	if (open_input(&im, &err) == -1 ||
 	    choose_rejects(&im, rejects, &err) == -1 ||
 	    cli_open_busy(&im.site, conf, &err) == -1 ||
@@ -340,7 +429,8 @@ const struct cli_command cli_registry_import = {
 	.name = "registry import",
 	.summary = "Take in holders and their certificates from a CSV file",
 	.help =
-	    "Usage: holdline registry import [-c FILE] [--rejects FILE] FILE\n"
+	    "Usage: holdline registry import [-c FILE] [--rejects FILE]\n"
+	    "                                [--from-start] FILE\n"
 	    "\n"
 	    "Takes the registry's holders and certificates into the store.\n"
 	    "FILE is CSV in UTF-8 with a header; \"-\" reads standard input.\n"
@@ -367,13 +457,16 @@ const struct cli_command cli_registry_import = {
 	    "A line that is not right is written to the rejects file with\n"
 	    "its number and the reason, and the rest is read on.  Importing\n"
 	    "the same file again changes nothing.  A good in the file never\n"
-	    "lifts a hold.\n"
+	    "lifts a hold.  An import that was stopped goes on where it was\n"
+	    "when the same file is imported again.\n"
 	    "\n"
 	    "Options:\n"
 	    "  -c, --config FILE   configuration file\n"
 	    "  -r, --rejects FILE  where rejected lines go; FILE.rejects\n"
 	    "                      unless given, stdin.rejects for \"-\".\n"
 	    "                      Only the owner may read it\n"
+	    "  -s, --from-start    read all of FILE, even if an earlier\n"
+	    "                      import of it was stopped in the middle\n"
 	    "  -h, --help          print this\n"
 	    "\n"
 	    "Exit status: 0 when the file was read to its end, even if lines\n"

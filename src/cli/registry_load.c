@@ -44,6 +44,8 @@ struct page {
 	bool storing;      /* handed to the store, and not retired yet */
 	unsigned int tries;
 	struct store_put *rows[STORE_PAGE_MAX]; /* of those not rejected */
+	uint64_t start, line; /* of the file, where its first row begins */
+	struct store_import_mark mark;
 	struct store_put_page put;
 };
 
@@ -62,6 +64,7 @@ struct registry_load {
 	uint8_t pin_mac[SECRET_MAC_SIZE];
 	int64_t stored_us; /* when the last page was, by the monotonic clock */
 	unsigned int filling;
+	bool begun; /* a page was handed to the store */
 	struct page pages[PAGES];
 };
 
@@ -218,14 +221,28 @@ let_others(const struct registry_load *load)
 }
 
 static void
+page_mark(struct registry_load *load, struct page *page)
+{
+	struct err err;
+
+	if (load->options.mark == NULL || !load->begun)
+		return;
+	page->put.mark = &page->mark;
+	if (load->options.mark(load->options.ctx, page->start, page->line,
+		&page->mark, &err) == -1)
+		fail(load, &err);
+}
+
+static void
 page_submit(struct registry_load *load, struct page *page)
 {
-	wait_for_pins(load, page);
 	gather_rows(load, page);
+	if (load->failed.code == ERR_NONE)
+		page_mark(load, page);
 	if (load->failed.code != ERR_NONE)
 		return;
 	let_others(load);
-	page->storing = true;
+	page->storing = load->begun = true;
 	store_put_page(load->options.store, &page->put);
 }
 
@@ -356,7 +373,10 @@ registry_load_row(struct registry_load *load, const struct csv_row *row,
 	if ((job->raw = malloc(row->raw_len + 1)) == NULL)
 		return err_set(err, ERR_NOMEM, "out of memory");
 	memcpy(job->raw, row->raw, row->raw_len);
-	page->n++;
+	if (page->n++ == 0) {
+		page->start = row->start;
+		page->line = row->line;
+	}
 	if (job_fill(load, job, row, now_us, &job->err) == -1 &&
 	    !is_verdict(job->err.code))
 		fail(load, &job->err);

@@ -56,6 +56,51 @@ registry_reject_open(const char *path, struct err *err)
 	return NULL;
 }
 
+static int
+broken(const char *path, struct err *err)
+{
+	return err_set(err, ERR_IO, "rejected rows cannot be written to %s: %s",
+	    path, strerror(errno));
+}
+
+FILE *
+registry_reject_reopen(const char *path, int64_t len, struct err *err)
+{
+	char had[sizeof(REJECT_HEADER)] = "";
+	struct stat st;
+	FILE *f = NULL;
+	int fd;
+
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd != -1 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_size >= len &&
+	    pread(fd, had, sizeof(had) - 1, 0) == sizeof(had) - 1 &&
+	    strcmp(had, REJECT_HEADER) == 0 && ftruncate(fd, len) == 0 &&
+	    lseek(fd, 0, SEEK_END) == len && (f = fdopen(fd, "w")) != NULL)
+		return f;
+	err_set(
+	    err, ERR_NOTFOUND, "the rejected rows are no longer in %s", path);
+	if (fd != -1)
+		close(fd);
+	return NULL;
+}
+
+int
+registry_reject_sync(FILE *f, const char *path, int64_t *len, struct err *err)
+{
+	struct stat st;
+
+	*len = 0;
+	if (f == NULL)
+		return 0;
+	if (fflush(f) != 0 || fstat(fileno(f), &st) == -1)
+		return broken(path, err);
+	if (!S_ISREG(st.st_mode) || st.st_size == 0)
+		return 0;
+	*len = st.st_size;
+	return fdatasync(fileno(f)) == 0 ? 0 : broken(path, err);
+}
+
 static void
 write_quoted(FILE *f, const char *text, size_t len)
 {
@@ -66,13 +111,6 @@ write_quoted(FILE *f, const char *text, size_t len)
 		putc(*text, f);
 	}
 	putc('"', f);
-}
-
-static int
-broken(const char *path, struct err *err)
-{
-	return err_set(err, ERR_IO, "rejected rows cannot be written to %s: %s",
-	    path, strerror(errno));
 }
 
 int

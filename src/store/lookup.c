@@ -17,7 +17,7 @@
  */
 static int
 attempt_count(struct store_db *db, const uint8_t key[STORE_MAC_SIZE],
-    const struct store_lookup *r, unsigned int *highest, struct err *err)
+    const struct store_attempt *r, unsigned int *highest, struct err *err)
 {
 	struct db_query *q;
 	int64_t n = 0;
@@ -46,7 +46,7 @@ attempt_count(struct store_db *db, const uint8_t key[STORE_MAC_SIZE],
  * grow for ever. */
 static int
 attempts_purge(
-    struct store_db *db, const struct store_lookup *r, struct err *err)
+    struct store_db *db, const struct store_attempt *r, struct err *err)
 {
 	struct db_query *q;
 
@@ -59,10 +59,12 @@ attempts_purge(
 }
 
 static int
-attempts_count(struct store_db *db, struct store_lookup *r, struct err *err)
+attempt_run(struct store_db *db, struct store_req *req, struct err *err)
 {
+	struct store_attempt *r = (struct store_attempt *)req;
 	unsigned int i;
 
+	assert(r->n_tags <= STORE_TAGS_MAX);
 	r->number_attempts = r->tag_attempts = 0;
 	if (db_lock(db, DB_LOCK_ATTEMPTS, err) == -1)
 		return -1;
@@ -74,6 +76,14 @@ attempts_count(struct store_db *db, struct store_lookup *r, struct err *err)
 		    -1)
 			return -1;
 	return attempts_purge(db, r, err);
+}
+
+void
+store_attempt(struct store *s, struct store_attempt *r)
+{
+	/* DB_WRITE: attempts are counted under a lock of their own, so they
+	 * all go one way and keep no other connection waiting */
+	store_submit_in_order(s, &r->req, attempt_run, DB_WRITE, ATTEMPTS);
 }
 
 /* ---- candidates */
@@ -132,8 +142,6 @@ lookup_run(struct store_db *db, struct store_req *req, struct err *err)
 	unsigned int i;
 
 	assert(r->n_tags <= STORE_TAGS_MAX);
-	if (attempts_count(db, r, err) == -1)
-		return -1;
 	r->n = 0;
 	r->more = false;
 	for (i = 0; i < r->n_tags; i++)
@@ -145,9 +153,7 @@ lookup_run(struct store_db *db, struct store_req *req, struct err *err)
 void
 store_lookup(struct store *s, struct store_lookup *r)
 {
-	/* DB_WRITE: attempts are counted under a lock of their own, so they
-	 * all go one way and keep no other connection waiting */
-	store_submit_in_order(s, &r->req, lookup_run, DB_WRITE, ATTEMPTS);
+	store_submit(s, &r->req, lookup_run, DB_READ);
 }
 
 /* ---- refund */

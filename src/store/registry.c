@@ -177,7 +177,7 @@ page_run(struct store_db *db, struct store_req *req, struct err *err)
 	}
 	rc = page_write(db, p, err);
 	page_free(p);
-	return rc;
+	return rc == 0 && r->mark != NULL ? import_mark(db, r->mark, err) : rc;
 }
 
 void

@@ -73,4 +73,8 @@ void page_status_add(struct page *p, struct page_cert *c,
 /* Write what has changed. */
 int page_write(struct store_db *db, struct page *p, struct err *err);
 
+/* Keep how far an import has come: registry_mark.c. */
+int import_mark(
+    struct store_db *db, const struct store_import_mark *mark, struct err *err);
+
 #endif

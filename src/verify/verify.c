@@ -20,7 +20,8 @@ struct verify {
 	struct verify_policy policy;
 };
 
-/* One check: on the pool (MACs), at the store (candidates), judged. */
+/* One check: on the pool (MACs), at the store (candidates, and the attempt is
+ * counted), judged. */
 struct verify_check {
 	struct work_item item; /* first: the pool's */
 	struct verify *room;
@@ -28,6 +29,8 @@ struct verify_check {
 	struct verify_macs macs;
 	bool failed; /* out of memory on the pool */
 	struct store_lookup lookup;
+	struct store_attempt attempt;
+	unsigned int asked;   /* of the store, and not answered yet */
 	verify_done_fn *done; /* NULL once cancelled */
 	void *ctx;
 };
@@ -203,33 +206,26 @@ check_refund(const struct verify_check *c)
 
 	if ((r = calloc(1, sizeof(*r))) == NULL)
 		return; /* the count stays too high; a person helps */
-	r->req.n_tags = c->lookup.n_tags;
-	memcpy(r->req.tags, c->lookup.tags, sizeof(r->req.tags));
-	r->req.has_number = c->lookup.has_number;
-	memcpy(r->req.number, c->lookup.number, sizeof(r->req.number));
+	r->req.n_tags = c->attempt.n_tags;
+	memcpy(r->req.tags, c->attempt.tags, sizeof(r->req.tags));
+	r->req.has_number = c->attempt.has_number;
+	memcpy(r->req.number, c->attempt.number, sizeof(r->req.number));
 	r->req.req.done = refund_done;
 	r->req.req.ctx = r;
 	store_refund(c->room->store, &r->req);
 }
 
 static void
-check_found(struct store_req *req)
+check_found(struct verify_check *c)
 {
-	struct verify_check *c = req->ctx;
 	const struct verify_policy *policy = &c->room->policy;
 	enum verify_verdict verdict;
 	int64_t holder;
 
-	if (req->err.code != ERR_NONE) {
-		log_error("verify", NULL, "event=lookup-failed error=\"%s\"",
-		    req->err.text);
-		check_end(c, VERIFY_TROUBLE, 0);
-		return;
-	}
 	verdict = verify_judge(&c->macs, &c->lookup, &holder);
-	if ((c->lookup.has_number &&
-		c->lookup.number_attempts > policy->number_attempts) ||
-	    c->lookup.tag_attempts > policy->tag_attempts) {
+	if ((c->attempt.has_number &&
+		c->attempt.number_attempts > policy->number_attempts) ||
+	    c->attempt.tag_attempts > policy->tag_attempts) {
 		metric_add(METRIC_VERIFY_LIMITED, 1);
 		verdict = VERIFY_PERSON; /* right or wrong */
 	}
@@ -238,7 +234,27 @@ check_found(struct store_req *req)
 	check_end(c, verdict, verdict == VERIFY_OK ? holder : 0);
 }
 
-/* Back from the pool: find the candidates. */
+/* Nobody is judged before the attempt is on record. */
+static void
+check_answered(struct store_req *req)
+{
+	struct verify_check *c = req->ctx;
+	const struct err *err = &c->attempt.req.err;
+
+	if (--c->asked > 0)
+		return;
+	if (err->code == ERR_NONE)
+		err = &c->lookup.req.err;
+	if (err->code == ERR_NONE) {
+		check_found(c);
+		return;
+	}
+	log_error(
+	    "verify", NULL, "event=lookup-failed error=\"%s\"", err->text);
+	check_end(c, VERIFY_TROUBLE, 0);
+}
+
+/* Back from the pool: find the candidates, and count. */
 static void
 check_computed(struct work_item *item)
 {
@@ -251,10 +267,13 @@ check_computed(struct work_item *item)
 		check_end(c, VERIFY_TROUBLE, 0);
 		return;
 	}
-	c->lookup.n_tags = c->macs.n;
+	c->lookup.n_tags = c->attempt.n_tags = c->macs.n;
 	memcpy(c->lookup.tags, c->macs.tags, sizeof(c->lookup.tags));
-	c->lookup.req.done = check_found;
-	c->lookup.req.ctx = c;
+	memcpy(c->attempt.tags, c->macs.tags, sizeof(c->attempt.tags));
+	c->lookup.req.done = c->attempt.req.done = check_answered;
+	c->lookup.req.ctx = c->attempt.req.ctx = c;
+	c->asked = 2;
+	store_attempt(c->room->store, &c->attempt);
 	store_lookup(c->room->store, &c->lookup);
 }
 
@@ -271,11 +290,11 @@ verify_start(struct verify *v, const struct verify_answers *answers,
 	c->done = done;
 	c->ctx = ctx;
 	c->item.done = check_computed;
-	c->lookup.now_us = now_us;
-	c->lookup.window_us = v->policy.window_us;
+	c->attempt.now_us = now_us;
+	c->attempt.window_us = v->policy.window_us;
 	if (number != NULL) {
-		c->lookup.has_number = true;
-		factor_number(v->keys, number, c->lookup.number);
+		c->attempt.has_number = true;
+		factor_number(v->keys, number, c->attempt.number);
 	}
 	if (work_submit(v->pool, &c->item) == -1) {
 		log_warn("verify", NULL, "event=pool-full");

@@ -22,6 +22,7 @@ struct csv {
 	csv_row_fn *fn;
 	void *ctx;
 	uint64_t line;  /* number of the first line gathered */
+	uint64_t start; /* bytes of the file before what is gathered */
 	size_t len;     /* bytes gathered */
 	size_t scanned; /* of them, looked at for quotes and line ends */
 	bool quoted;    /* an odd number of quotes so far */
@@ -78,6 +79,7 @@ drop(struct csv *c, size_t n)
 		c->line += c->raw[i] == '\n';
 	memmove(c->raw, c->raw + n, c->len - n);
 	c->len -= n;
+	c->start += n;
 	c->scanned = 0;
 	c->quoted = false;
 }
@@ -155,7 +157,11 @@ judge(struct csv *c, struct csv_row *row, size_t len)
 static int
 report(struct csv *c, size_t len)
 {
-	struct csv_row row = { .line = c->line, .raw = c->raw };
+	struct csv_row row = {
+		.line = c->line,
+		.start = c->start,
+		.raw = c->raw,
+	};
 
 	if (len > 0 && c->raw[len - 1] == '\r')
 		len--;
@@ -239,11 +245,13 @@ skip(struct csv *c, const char *p, size_t len)
 {
 	const char *lf = memchr(p, '\n', len);
 
-	if (lf == NULL)
-		return len;
-	c->skipping = false;
-	c->line++;
-	return (size_t)(lf - p) + 1;
+	if (lf != NULL) {
+		len = (size_t)(lf - p) + 1;
+		c->skipping = false;
+		c->line++;
+	}
+	c->start += len;
+	return len;
 }
 
 static size_t
@@ -290,6 +298,16 @@ csv_feed(struct csv *c, const void *bytes, size_t len)
 				return -1;
 	}
 	return 0;
+}
+
+void
+csv_jump(struct csv *c, uint64_t start, uint64_t line)
+{
+	c->len = c->scanned = 0;
+	c->quoted = c->skipping = false;
+	c->begun = true;
+	c->start = start;
+	c->line = line;
 }
 
 int

@@ -292,7 +292,7 @@ put(struct world *w, struct store_put *r)
 static inline int64_t
 holder_of(struct world *w, uint8_t who)
 {
-	struct store_lookup r = { .n_tags = 1, .now_us = NOON, .window_us = 1 };
+	struct store_lookup r = { .n_tags = 1 };
 
 	memset(r.tags[0], 0x80 | who, STORE_MAC_SIZE);
 	store_lookup(w->store, &r);

@@ -233,6 +233,65 @@ test_the_callback_can_stop(void **state)
 	csv_free(NULL);
 }
 
+/* Rows from the middle of a file on: whatever came before, each begins where
+ * it says. */
+struct places {
+	uint64_t start[16], line[16];
+	char text[16][40];
+	size_t n;
+};
+
+static int
+note_place(void *ctx, const struct csv_row *row)
+{
+	struct places *p = ctx;
+
+	p->start[p->n] = row->start;
+	p->line[p->n] = row->line;
+	snprintf(p->text[p->n++], sizeof(p->text[0]), "%.*s",
+	    (int)(row->raw_len < 30 ? row->raw_len : 30), row->raw);
+	return 0;
+}
+
+static void
+test_reading_goes_on_where_a_row_begins(void **state)
+{
+	static char file[60000];
+	struct places all = { .n = 0 }, some;
+	struct csv *c = csv_new(note_place, &all);
+	size_t len, i, j;
+
+	(void)state;
+	len = (size_t)sprintf(file,
+	    "\xef\xbb\xbf"
+	    "a,b\r\n\n\"two\nlines\",x\nopen\"quote\nc,d\n");
+	memset(file + len, 'x', 40000);
+	len += 40000;
+	len += (size_t)sprintf(file + len, "\ne,f\n\"\nlast");
+	for (i = 0; i < len; i += 1000)
+		csv_feed(c, file + i, len - i < 1000 ? len - i : 1000);
+	csv_end(c);
+	assert_int_equal(all.n, 8);
+	for (i = 0; i < all.n; i++) {
+		assert_memory_equal(
+		    file + all.start[i], all.text[i], strlen(all.text[i]));
+		some.n = 0;
+		csv_free(c);
+		c = csv_new(note_place, &some);
+		csv_feed(c, "half \"a row", 11);
+		csv_jump(c, all.start[i], all.line[i]);
+		csv_feed(c, file + all.start[i], len - all.start[i]);
+		csv_end(c);
+		assert_int_equal(some.n, all.n - i);
+		for (j = 0; j < some.n; j++) {
+			assert_int_equal(some.start[j], all.start[i + j]);
+			assert_int_equal(some.line[j], all.line[i + j]);
+			assert_string_equal(some.text[j], all.text[i + j]);
+		}
+	}
+	csv_free(c);
+}
+
 int
 main(void)
 {
@@ -246,6 +305,7 @@ main(void)
 		cmocka_unit_test(
 		    test_an_open_quote_is_given_up_when_the_buffer_is_full),
 		cmocka_unit_test(test_the_callback_can_stop),
+		cmocka_unit_test(test_reading_goes_on_where_a_row_begins),
 	};
 	return cmocka_run_group_tests_name("csv", tests, NULL, NULL);
 }

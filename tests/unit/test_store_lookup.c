@@ -4,27 +4,37 @@
 #define HOUR INT64_C(3600000000)
 #define TEN_YEARS INT64_C(315360000000000)
 
-static struct store_lookup
+/* A check of a caller's: who may it be, and how often did they try? */
+struct check {
+	struct store_lookup found;
+	struct store_attempt counted;
+};
+
+static struct check
 caller(uint8_t number, uint8_t who, int64_t now_us)
 {
-	struct store_lookup r = { .n_tags = 1,
-		.has_number = true,
-		.now_us = now_us,
-		.window_us = HOUR };
+	struct check c = { .found = { .n_tags = 1 },
+		.counted = { .n_tags = 1,
+		    .has_number = true,
+		    .now_us = now_us,
+		    .window_us = HOUR } };
 
-	memset(r.number, number, sizeof(r.number));
-	memset(r.tags[0], 0x80 | who, STORE_MAC_SIZE);
-	return r;
+	memset(c.counted.number, number, sizeof(c.counted.number));
+	memset(c.counted.tags[0], 0x80 | who, STORE_MAC_SIZE);
+	memset(c.found.tags[0], 0x80 | who, STORE_MAC_SIZE);
+	return c;
 }
 
-static struct store_lookup
+static struct check
 look(struct world *w, uint8_t number, uint8_t who, int64_t now_us)
 {
-	struct store_lookup r = caller(number, who, now_us);
+	struct check c = caller(number, who, now_us);
 
-	store_lookup(w->store, &r);
-	must(w->store, &r.req);
-	return r;
+	store_attempt(w->store, &c.counted);
+	store_lookup(w->store, &c.found);
+	must(w->store, &c.counted.req);
+	must(w->store, &c.found.req);
+	return c;
 }
 
 static void
@@ -34,7 +44,7 @@ test_everyone_with_the_tag_is_given(void **state)
 	struct store_put a = row(1, "01", STORE_SIGNATURE);
 	struct store_put b = row(2, "02", STORE_SIGNATURE);
 	struct store_put c = row(3, "03", STORE_SIGNATURE);
-	struct store_lookup r;
+	struct check r;
 
 	memset(b.tag, 0x81, sizeof(b.tag)); /* twins at one address */
 	a.n_phones = 2;
@@ -47,45 +57,45 @@ test_everyone_with_the_tag_is_given(void **state)
 	put(w, &b);
 	put(w, &c);
 	r = look(w, 9, 1, NOON);
-	assert_int_equal(r.n, 2);
-	assert_false(r.more);
-	assert_int_equal(r.candidates[0].n_phones, 2);
-	assert_int_equal(r.candidates[0].phones[1][31], 0x22);
-	assert_false(r.candidates[0].has_pin);
-	assert_int_equal(r.candidates[1].n_phones, 0);
-	assert_true(r.candidates[1].has_pin);
-	assert_int_equal(r.candidates[1].pin[0], 0x33);
-	assert_int_equal(r.candidates[1].key_version, 4);
+	assert_int_equal(r.found.n, 2);
+	assert_false(r.found.more);
+	assert_int_equal(r.found.candidates[0].n_phones, 2);
+	assert_int_equal(r.found.candidates[0].phones[1][31], 0x22);
+	assert_false(r.found.candidates[0].has_pin);
+	assert_int_equal(r.found.candidates[1].n_phones, 0);
+	assert_true(r.found.candidates[1].has_pin);
+	assert_int_equal(r.found.candidates[1].pin[0], 0x33);
+	assert_int_equal(r.found.candidates[1].key_version, 4);
 }
 
 static void
 test_nobody_counts_like_somebody(void **state)
 {
 	struct world *w = *state;
-	struct store_lookup r;
+	struct check r;
 
 	r = look(w, 9, 1, NOON);
-	assert_int_equal(r.n, 0);
-	assert_int_equal(r.number_attempts, 1);
-	assert_int_equal(r.tag_attempts, 1);
+	assert_int_equal(r.found.n, 0);
+	assert_int_equal(r.counted.number_attempts, 1);
+	assert_int_equal(r.counted.tag_attempts, 1);
 	r = look(w, 8, 1, NOON + 1);
-	assert_int_equal(r.number_attempts, 1);
-	assert_int_equal(r.tag_attempts, 2);
+	assert_int_equal(r.counted.number_attempts, 1);
+	assert_int_equal(r.counted.tag_attempts, 2);
 }
 
 static void
 test_more_than_fit_are_said_to_be_more(void **state)
 {
 	struct world *w = *state;
-	struct store_lookup r;
+	struct check r;
 	struct store_put p;
 	char serial[8];
 
 	for (uint8_t i = 1; i <= STORE_CANDIDATES_MAX + 1; i++) {
 		if (i == STORE_CANDIDATES_MAX + 1) {
 			r = look(w, 9, 1, NOON);
-			assert_int_equal(r.n, STORE_CANDIDATES_MAX);
-			assert_false(r.more);
+			assert_int_equal(r.found.n, STORE_CANDIDATES_MAX);
+			assert_false(r.found.more);
 		}
 		snprintf(serial, sizeof(serial), "%02x", i);
 		p = row(i, serial, STORE_SIGNATURE);
@@ -93,25 +103,28 @@ test_more_than_fit_are_said_to_be_more(void **state)
 		put(w, &p);
 	}
 	r = look(w, 9, 1, NOON);
-	assert_int_equal(r.n, STORE_CANDIDATES_MAX);
-	assert_true(r.more);
+	assert_int_equal(r.found.n, STORE_CANDIDATES_MAX);
+	assert_true(r.found.more);
 }
 
 static void
 test_tags_of_two_key_versions(void **state)
 {
 	struct world *w = *state;
-	struct store_lookup r = caller(9, 1, NOON);
+	struct check r = caller(9, 1, NOON);
 
 	person(w, 1);
 	person(w, 2);
-	memset(r.tags[1], 0x82, STORE_MAC_SIZE);
-	r.n_tags = 2;
-	r.has_number = false;
-	store_lookup(w->store, &r);
-	must(w->store, &r.req);
-	assert_int_equal(r.n, 2);
-	assert_int_equal(r.number_attempts, 0);
+	memset(r.found.tags[1], 0x82, STORE_MAC_SIZE);
+	memset(r.counted.tags[1], 0x82, STORE_MAC_SIZE);
+	r.found.n_tags = r.counted.n_tags = 2;
+	r.counted.has_number = false;
+	store_attempt(w->store, &r.counted);
+	store_lookup(w->store, &r.found);
+	must(w->store, &r.counted.req);
+	must(w->store, &r.found.req);
+	assert_int_equal(r.found.n, 2);
+	assert_int_equal(r.counted.number_attempts, 0);
 	assert_int_equal(world_sql(w,
 			     "SELECT count(*) FROM attempts"
 			     " WHERE since_us = 1795485600000000"),
@@ -125,10 +138,13 @@ test_attempts_fade_after_the_window(void **state)
 	int i;
 
 	for (i = 1; i <= 5; i++)
-		assert_int_equal(look(w, 9, 1, NOON + i).number_attempts, i);
-	assert_int_equal(look(w, 9, 2, NOON + HOUR).number_attempts, 6);
-	assert_int_equal(look(w, 9, 1, NOON + 1 + HOUR).number_attempts, 1);
-	assert_int_equal(look(w, 9, 1, NOON + 2 + HOUR).tag_attempts, 2);
+		assert_int_equal(
+		    look(w, 9, 1, NOON + i).counted.number_attempts, i);
+	assert_int_equal(look(w, 9, 2, NOON + HOUR).counted.number_attempts, 6);
+	assert_int_equal(
+	    look(w, 9, 1, NOON + 1 + HOUR).counted.number_attempts, 1);
+	assert_int_equal(
+	    look(w, 9, 1, NOON + 2 + HOUR).counted.tag_attempts, 2);
 }
 
 /* Set back, the clock forgives nothing; nor is anybody kept out until the old
@@ -141,11 +157,12 @@ test_a_clock_set_back_unlocks_nobody(void **state)
 
 	for (i = 1; i <= 3; i++)
 		look(w, 9, 1, NOON);
-	assert_int_equal(look(w, 9, 1, NOON - TEN_YEARS).number_attempts, 4);
 	assert_int_equal(
-	    look(w, 9, 1, NOON - TEN_YEARS + 1).number_attempts, 5);
+	    look(w, 9, 1, NOON - TEN_YEARS).counted.number_attempts, 4);
 	assert_int_equal(
-	    look(w, 9, 1, NOON - TEN_YEARS + HOUR).number_attempts, 1);
+	    look(w, 9, 1, NOON - TEN_YEARS + 1).counted.number_attempts, 5);
+	assert_int_equal(
+	    look(w, 9, 1, NOON - TEN_YEARS + HOUR).counted.number_attempts, 1);
 }
 
 static void
@@ -161,13 +178,13 @@ test_a_refund_gives_one_attempt_back(void **state)
 	look(w, 9, 1, NOON);
 	store_refund(w->store, &f);
 	must(w->store, &f.req);
-	assert_int_equal(look(w, 9, 1, NOON).number_attempts, 2);
+	assert_int_equal(look(w, 9, 1, NOON).counted.number_attempts, 2);
 	for (i = 0; i < 5; i++) {
 		store_refund(w->store, &f);
 		must(w->store, &f.req);
 	}
 	assert_int_equal(world_sql(w, "SELECT min(n) FROM attempts"), 0);
-	assert_int_equal(look(w, 9, 1, NOON).tag_attempts, 1);
+	assert_int_equal(look(w, 9, 1, NOON).counted.tag_attempts, 1);
 }
 
 static void
@@ -194,7 +211,7 @@ test_attempts_survive_a_restart(void **state)
 	look(w, 9, 1, NOON);
 	store_close(w->store);
 	w->store = world_open_store(w, 0);
-	assert_int_equal(look(w, 9, 1, NOON).number_attempts, 2);
+	assert_int_equal(look(w, 9, 1, NOON).counted.number_attempts, 2);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)

@@ -130,9 +130,7 @@ same_holders(struct store *a, struct store *b)
 	unsigned int i, j;
 
 	for (i = 2; i < 2 * (PEOPLE + 1); i++) {
-		x = (struct store_lookup){
-			.n_tags = 1, .now_us = NOON, .window_us = 1
-		};
+		x = (struct store_lookup){ .n_tags = 1 };
 		memset(x.tags[0], 0x80 | (int)(i / 2), STORE_MAC_SIZE);
 		x.tags[0][5] = (uint8_t)(i % 2);
 		y = x;

@@ -232,7 +232,7 @@ test_two_nodes_count_the_same_attempts(void **state)
 	struct world *w = *state;
 	struct store *stores[2] = { world_open_store(w, 1),
 		world_open_store(w, 1) };
-	struct store_lookup *r = calloc(2 * CALLS, sizeof(*r));
+	struct store_attempt *r = calloc(2 * CALLS, sizeof(*r));
 	size_t i;
 
 	assert_non_null(r);
@@ -243,7 +243,7 @@ test_two_nodes_count_the_same_attempts(void **state)
 		r[i].tags[0][0] = 99;
 		r[i].now_us = NOON;
 		r[i].window_us = 1000000;
-		store_lookup(stores[i % 2], &r[i]);
+		store_attempt(stores[i % 2], &r[i]);
 	}
 	finish(stores[0]);
 	finish(stores[1]);

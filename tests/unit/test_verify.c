@@ -83,7 +83,7 @@ static int64_t
 enrol(struct rooms *r, uint8_t who, size_t slot, const char *phone,
     const char *pin)
 {
-	struct store_lookup found = { .now_us = 1, .window_us = 1 };
+	struct store_lookup found = { .n_tags = 0 };
 	struct store_put p;
 	char serial[8];
 	unsigned int i;
@@ -309,7 +309,7 @@ test_a_store_that_refuses_is_trouble(void **state)
 {
 	struct rooms *r = *state;
 	struct store_options o = world_options(r->w, 0);
-	struct store_lookup filler = { .n_tags = 1, .window_us = 1 };
+	struct store_lookup filler = { .n_tags = 1 };
 	struct verify_policy policy = { 9, 9, HOUR };
 	struct verify_answers a = { "19800229", "1000001", "0178", "" };
 	struct store *narrow;

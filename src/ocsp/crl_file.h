@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * crl_file.h -- a CRL as it lies in its folder, inside ocsp/.
+ *
+ * Whoever writes CRLs renames a finished file into place, so one that is open
+ * is whole and stays so.  Any thread; reads a page of the file.
+ */
+#ifndef OCSP_CRL_FILE_H
+#define OCSP_CRL_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct crl_file {
+	int fd; /* the caller's to close */
+	size_t size;
+	int64_t modified_s;
+	int64_t next_s; /* nextUpdate; 0 = it says none that makes sense */
+	char tag[64];   /* an ETag, with its quotes */
+};
+
+/*
+ * Open "<40 hexadecimal digits>.crl" or "...-delta.crl" in a folder.  -1: there
+ * is none, or it is no such name; dir "" has none.
+ */
+int crl_file_open(
+    struct crl_file *crl, const char *dir, const char *name, size_t len);
+
+/* ETag, Last-Modified, Expires, and Cache-Control until nextUpdate; each ends
+ * with CR LF. */
+void crl_file_headers(
+    const struct crl_file *crl, int64_t now_s, char *out, size_t size);
+
+/* Does If-None-Match name this file? */
+bool crl_file_is(const struct crl_file *crl, const char *tags, size_t len);
+
+#endif
