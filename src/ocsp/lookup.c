@@ -170,14 +170,15 @@ on_record(void *ctx, const struct redisReply *reply)
 static void
 on_watermark(void *ctx, const struct redisReply *reply)
 {
-	struct watermark wm = no_watermark;
+	struct watermark wm;
 	struct batch *b = ctx;
 	struct ocsp_lookup *l = b->lookup;
-	bool proves;
+	bool proves = false; /* without a reply; on_down() follows */
 
-	if (reply != NULL)
+	if (reply != NULL) {
 		watermark_parse(&wm, l->o.mac, reply);
-	proves = lookup_take_watermark(l, &wm);
+		proves = lookup_take_watermark(l, &wm);
+	}
 	if (!b->over)
 		batch_tell(b, proves ? &wm : &no_watermark);
 	batch_forget(b);

@@ -53,6 +53,7 @@ struct http_exchange {
 	bool keep, head_only; /* of the request */
 	bool continued;       /* "100 Continue" was sent */
 	bool paused;          /* it is not read from */
+	bool ended;           /* nothing more will come */
 	char *in;             /* owned; what no request was made of yet */
 	size_t n_in, scanned;
 	char *out; /* owned; what the socket has not taken */
@@ -418,8 +419,8 @@ static void
 exchange_await(struct http_exchange *x, const char *bytes, size_t len,
     bool expect_continue)
 {
-	if (exchange_save(x, bytes, len) == -1) {
-		exchange_close(x);
+	if (x->ended || exchange_save(x, bytes, len) == -1) {
+		exchange_close(x); /* if ended it never will be */
 		return;
 	}
 	if (expect_continue)
@@ -485,9 +486,8 @@ on_readable(evutil_socket_t fd, short what, void *ctx)
 			exchange_close(x);
 		return;
 	}
-	if (n == 0 && x->scanned == len) /* it will never be whole */
-		exchange_close(x);
-	else if (n == -1 && errno != EAGAIN && errno != EINTR)
+	x->ended |= n == 0;
+	if (n == -1 && errno != EAGAIN && errno != EINTR)
 		exchange_close(x);
 	else
 		exchange_take(x, bytes, len);

@@ -17,6 +17,13 @@
 #include "wire/tls.h"
 
 #define REPLY_MAX (1024u * 1024) /* bytes of replies not yet complete */
+#define ELEMENTS_MAX 1048576     /* of one array */
+
+#if HIREDIS_MAJOR >= 1
+typedef size_t elements_t;
+#else
+typedef int elements_t;
+#endif
 
 struct waiting {
 	struct waiting *next;
@@ -25,6 +32,8 @@ struct waiting {
 };
 
 struct resp {
+	redisReplyObjectFunctions makers; /* hiredis', but for ... */
+	void *(*make_array)(const redisReadTask *task, elements_t elements);
 	struct bufferevent *bev;
 	struct ssl_st *ssl; /* owned by bev; NULL = plain */
 	struct event *late; /* the oldest missing reply is overdue */
@@ -113,6 +122,29 @@ resp_deliver(struct resp *r, const struct redisReply *reply)
 		r->handler->on_error(r->ctx, reply->str);
 	w->fn(w->ctx, reply);
 	free(w);
+}
+
+/* An array's length is only said; hiredis would set memory aside for it,
+ * gigabytes if need be. */
+static void *
+make_array(const redisReadTask *task, elements_t elements)
+{
+	const struct resp *r = task->privdata;
+
+	return elements > ELEMENTS_MAX ? NULL : r->make_array(task, elements);
+}
+
+static int
+resp_reader_new(struct resp *r)
+{
+	if ((r->reader = redisReaderCreate()) == NULL)
+		return -1;
+	r->makers = *r->reader->fn;
+	r->make_array = r->makers.createArray;
+	r->makers.createArray = make_array;
+	r->reader->fn = &r->makers;
+	r->reader->privdata = r;
+	return 0;
 }
 
 static void
@@ -208,7 +240,7 @@ resp_connect_tls(struct event_base *base, const struct stream_addr *addr,
 	r->last = &r->first;
 	r->ssl = ssl;
 	if ((r->bev = resp_carrier(base, ssl)) == NULL ||
-	    (r->reader = redisReaderCreate()) == NULL ||
+	    resp_reader_new(r) == -1 ||
 	    (r->late = evtimer_new(base, on_late, r)) == NULL)
 		goto nomem;
 	bufferevent_setcb(r->bev, on_read, NULL, on_event, r);

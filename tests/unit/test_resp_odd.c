@@ -47,6 +47,7 @@ test_bad_answers_end_the_connection(void **state)
 		{ "+OK\r\n?\r\n", 1, "does not speak" },
 		{ "HTTP/1.1 400 Bad Request\r\n", 0, "does not speak" },
 		{ "$-7\r\n", 0, "does not speak" },
+		{ "*2147483647\r\n", 0, "does not speak" },
 		{ "+OK\r\n+OK\r\n+OK\r\n", 2, "nobody asked" },
 	};
 	struct world *w = *state;

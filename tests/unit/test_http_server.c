@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <event2/event.h>
+
+#include "base/err.h"
+#include "base/timer.h"
+#include "wire/http_server.h"
+
+#define GET "GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
+#define SECOND INT64_C(1000000)
+#define BIG ((size_t)8 * 1024 * 1024)
+
+/* The network is real, the time is not. */
+struct world {
+	struct event_base *base;
+	struct timers *timers;
+	int64_t now_us;
+	struct http_server *server;
+	struct http_exchange *waiting[8]; /* with `later` */
+	size_t n_waiting;
+	bool later; /* requests are not answered at once */
+	int drained;
+	char target[64], body[64];
+	const char *answer;
+	size_t answer_len;
+	int file; /* -1, or what to answer with */
+	int fds[8];
+	size_t n_fds;
+};
+
+static int64_t
+world_now(void *ctx)
+{
+	return ((struct world *)ctx)->now_us;
+}
+
+static void
+answer(struct world *w, struct http_exchange *x)
+{
+	struct http_reply reply = { .status = 200,
+		.type = "text/plain",
+		.headers = "X-Y: z\r\n",
+		.body = w->answer,
+		.len = w->answer_len };
+
+	if (w->file != -1) {
+		reply.file = w->file;
+		reply.file_set = true;
+		w->file = -1;
+	}
+	http_reply(x, &reply);
+}
+
+static void
+on_request(
+    void *ctx, struct http_exchange *x, const struct http_request *request)
+{
+	struct world *w = ctx;
+
+	snprintf(w->target, sizeof(w->target), "%.*s", (int)request->target.len,
+	    request->target.at);
+	snprintf(w->body, sizeof(w->body), "%.*s", (int)request->body.len,
+	    request->body.len > 0 ? request->body.at : "");
+	if (w->later)
+		w->waiting[w->n_waiting++] = x;
+	else
+		answer(w, x);
+}
+
+static void
+on_drained(void *ctx)
+{
+	((struct world *)ctx)->drained++;
+}
+
+static int
+setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	const struct timer_clock clock = { world_now, world_now, w };
+	struct http_server_options o = { .listen = "127.0.0.1:0",
+		.backlog = 8,
+		.max_connections = 3,
+		.body_max = 40,
+		.request_us = 10 * SECOND,
+		.idle_us = 60 * SECOND,
+		.on_request = on_request,
+		.on_drained = on_drained,
+		.ctx = w };
+	struct err err;
+
+	w->base = event_base_new();
+	w->timers = timers_new(&clock);
+	w->answer = "hello";
+	w->answer_len = 5;
+	w->file = -1;
+	o.base = w->base;
+	o.timers = w->timers;
+	w->server = http_server_new(&o, &err);
+	if (w->server == NULL)
+		fail_msg("%s", err.text);
+	*state = w;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct world *w = *state;
+
+	http_server_free(w->server);
+	while (w->n_fds > 0)
+		close(w->fds[--w->n_fds]);
+	timers_free(w->timers);
+	event_base_free(w->base);
+	free(w);
+	return 0;
+}
+
+static int
+client(struct world *w)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_port = htons((in_port_t)http_server_port(w->server)),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	w->fds[w->n_fds++] = fd;
+	return fd;
+}
+
+/* What there is to do now. */
+static void
+turn(struct world *w)
+{
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		event_base_loop(w->base, EVLOOP_NONBLOCK);
+		timers_run(w->timers);
+	}
+}
+
+static void
+pass(struct world *w, int64_t us)
+{
+	w->now_us += us;
+	turn(w);
+}
+
+static void
+say(struct world *w, int fd, const char *text)
+{
+	assert_int_equal(
+	    send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+	turn(w);
+}
+
+/* All that has come; "" = nothing, "(closed)" at the end when it is. */
+static const char *
+heard(int fd)
+{
+	static char text[2000];
+	ssize_t n, all = 0;
+
+	while ((n = recv(fd, text + all, sizeof(text) - 12 - (size_t)all,
+		    MSG_DONTWAIT)) > 0)
+		all += n;
+	text[all] = '\0';
+	if (n == 0)
+		strcat(text, "(closed)");
+	return text;
+}
+
+static bool
+closed(int fd)
+{
+	char c;
+
+	return recv(fd, &c, 1, MSG_DONTWAIT) == 0;
+}
+
+/* ---- tests */
+
+static void
+test_a_request_is_answered(void **state)
+{
+	struct world *w = *state;
+	int fd = client(w);
+
+	say(w, fd, GET);
+	assert_string_equal(w->target, "/x");
+	assert_string_equal(heard(fd),
+	    "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
+	    "Content-Type: text/plain\r\nContent-Length: 5\r\n"
+	    "Connection: keep-alive\r\nX-Y: z\r\n\r\nhello");
+	say(w, fd, "HEAD /y HTTP/1.1\r\nHost: x\r\n\r\n");
+	assert_string_equal(w->target, "/y");
+	assert_null(strstr(heard(fd), "hello"));
+	say(w, fd, "GET / HTTP/1.0\r\n\r\n");
+	assert_non_null(strstr(heard(fd), "hello(closed)"));
+}
+
+static void
+test_requests_wait_for_their_turn(void **state)
+{
+	struct world *w = *state;
+	int fd = client(w);
+
+	w->later = true;
+	say(w, fd, GET "GET /second HTTP/1.1\r\nHost: x\r\n\r\nGET /thi");
+	assert_int_equal(w->n_waiting, 1);
+	say(w, fd, "rd HTTP/1.1\r\nHost: x\r\n\r\n");
+	assert_int_equal(w->n_waiting, 1);
+	answer(w, w->waiting[0]);
+	turn(w);
+	assert_int_equal(w->n_waiting, 2);
+	assert_string_equal(w->target, "/second");
+	answer(w, w->waiting[1]);
+	turn(w);
+	assert_int_equal(w->n_waiting, 3);
+	assert_string_equal(w->target, "/third");
+	answer(w, w->waiting[2]);
+}
+
+static void
+test_a_client_may_leave_before_the_reply(void **state)
+{
+	struct world *w = *state;
+	const struct linger now = { 1, 0 };
+	int fd = client(w);
+
+	w->later = true;
+	say(w, fd, GET);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(fd); /* a reset */
+	w->n_fds--;
+	turn(w);
+	answer(w, w->waiting[0]);
+	turn(w);
+	assert_int_equal(http_server_counts(w->server)->connections, 0);
+}
+
+static void
+test_the_server_may_go_before_the_reply(void **state)
+{
+	struct world *w = *state;
+	int fd = client(w);
+
+	w->later = true;
+	say(w, fd, GET);
+	http_server_free(w->server);
+	w->server = NULL;
+	answer(w, w->waiting[0]); /* into nothing */
+	assert_true(closed(fd));
+}
+
+static void
+test_slow_clients_are_closed(void **state)
+{
+	struct world *w = *state;
+	int silent = client(w), slow = client(w), idle = client(w);
+
+	turn(w);
+	say(w, slow, "GET ");
+	say(w, idle, GET);
+	heard(idle);
+	pass(w, 9 * SECOND);
+	say(w, slow, "/ HT"); /* drops do not help */
+	assert_false(closed(slow));
+	pass(w, SECOND);
+	assert_true(closed(slow));
+	assert_true(closed(silent));
+	pass(w, 49 * SECOND);
+	assert_string_equal(heard(idle), "");
+	pass(w, 2 * SECOND);
+	assert_string_equal(heard(idle), "(closed)");
+	assert_int_equal(http_server_counts(w->server)->refused, 1);
+}
+
+static void
+test_nonsense_is_refused_and_closed(void **state)
+{
+	static const struct {
+		const char *text, *status;
+	} cases[] = { { "GET / HTTP/1.1\r\n\r\n", "400 Bad" },
+		{ "PUT / HTTP/1.1\r\nHost: x\r\n\r\n", "405" },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 41\r\n\r\n",
+		    "413" },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked"
+		  "\r\n\r\n0\r\n\r\n",
+		    "411" } };
+	struct world *w = *state;
+	const char *text;
+	size_t i;
+	int fd;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		fd = client(w);
+		say(w, fd, cases[i].text);
+		text = heard(fd);
+		if (strstr(text, cases[i].status) == NULL ||
+		    strstr(text, "(closed)") == NULL)
+			fail_msg("%s: %s", cases[i].text, text);
+	}
+	assert_string_equal(w->target, "");
+	assert_int_equal(http_server_counts(w->server)->connections, 0);
+}
+
+static void
+test_a_body_is_awaited(void **state)
+{
+	struct world *w = *state;
+	int fd = client(w);
+
+	say(w, fd,
+	    "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
+	    "Expect: 100-continue\r\n\r\n");
+	assert_string_equal(heard(fd), "HTTP/1.1 100 Continue\r\n\r\n");
+	say(w, fd, "ab");
+	assert_string_equal(heard(fd), "");
+	say(w, fd, "c");
+	assert_string_equal(w->body, "abc");
+	assert_non_null(strstr(heard(fd), "hello"));
+}
+
+/* Its request may be whole all the same. */
+static void
+test_a_client_may_hang_up_after_asking(void **state)
+{
+	struct world *w = *state;
+	int whole = client(w), half = client(w);
+
+	assert_int_equal(send(whole, GET, strlen(GET), 0), strlen(GET));
+	shutdown(whole, SHUT_WR);
+	turn(w);
+	assert_non_null(strstr(heard(whole), "hello(closed)"));
+	say(w, half,
+	    "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na");
+	shutdown(half, SHUT_WR);
+	turn(w);
+	assert_true(closed(half));
+	assert_int_equal(http_server_counts(w->server)->connections, 0);
+}
+
+static void
+test_the_idlest_makes_room(void **state)
+{
+	struct world *w = *state;
+	int fds[5], i;
+
+	w->later = true;
+	for (i = 0; i < 3; i++) {
+		fds[i] = client(w);
+		turn(w);
+	}
+	say(w, fds[0], GET); /* at work: it stays */
+	fds[3] = client(w);
+	turn(w);
+	assert_false(closed(fds[0]));
+	assert_true(closed(fds[1]));
+	assert_false(closed(fds[2]));
+	say(w, fds[2], GET);
+	say(w, fds[3], GET);
+	fds[4] = client(w);
+	turn(w);
+	assert_true(closed(fds[4])); /* there is nobody to make room */
+	assert_int_equal(http_server_counts(w->server)->evicted, 2);
+	for (i = 0; i < 3; i++)
+		answer(w, w->waiting[i]);
+}
+
+/* Read all that comes, slowly or not; how much it was. */
+static size_t
+drink(struct world *w, int fd, size_t most)
+{
+	static char bytes[65536];
+	size_t all = 0;
+	ssize_t n;
+
+	while (all < most) {
+		turn(w);
+		n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+		if (n <= 0)
+			break;
+		all += (size_t)n;
+	}
+	return all;
+}
+
+static void
+test_long_replies_go_as_the_peer_takes_them(void **state)
+{
+	struct world *w = *state;
+	char *big = calloc(1, BIG), path[] = "/tmp/holdline-http-XXXXXX";
+	int fd = client(w), other = client(w), file = mkstemp(path);
+
+	w->answer = big;
+	w->answer_len = BIG;
+	say(w, fd, GET);
+	assert_true(drink(w, fd, BIG) >= BIG);
+	say(w, fd, GET); /* the connection goes on */
+	assert_true(drink(w, fd, BIG) >= BIG);
+	assert_int_equal(ftruncate(file, (off_t)BIG), 0);
+	w->file = file;
+	say(w, other, GET);
+	pass(w, 5 * SECOND);
+	assert_true(drink(w, other, BIG) >= BIG);
+	unlink(path);
+	free(big);
+}
+
+/* A peer that takes nothing does not stay for ever, nor what drips it. */
+static void
+test_a_reply_must_be_taken(void **state)
+{
+	struct world *w = *state;
+	char *big = calloc(1, BIG);
+	int fd = client(w);
+
+	w->answer = big;
+	w->answer_len = BIG;
+	say(w, fd, GET);
+	pass(w, 521 * SECOND); /* 10 s, and BIG at 16 KiB/s */
+	assert_int_equal(http_server_counts(w->server)->connections, 1);
+	drink(w, fd, 1);
+	pass(w, 2 * SECOND);
+	assert_int_equal(http_server_counts(w->server)->connections, 0);
+	free(big);
+}
+
+static void
+test_stopping_lets_replies_out(void **state)
+{
+	struct world *w = *state;
+	int idle = client(w), busy = client(w), late;
+
+	w->later = true;
+	turn(w);
+	say(w, busy, GET);
+	late = client(w); /* in the backlog */
+	assert_int_equal(send(late, GET, strlen(GET), 0), strlen(GET));
+	http_server_stop(w->server);
+	turn(w);
+	assert_true(closed(idle));
+	assert_int_equal(w->n_waiting, 2);
+	assert_int_equal(w->drained, 0);
+	answer(w, w->waiting[0]);
+	answer(w, w->waiting[1]);
+	turn(w);
+	assert_non_null(strstr(heard(busy), "Connection: close"));
+	assert_non_null(strstr(heard(late), "hello(closed)"));
+	assert_int_equal(w->drained, 1);
+}
+
+static void
+test_a_port_can_be_shared(void **state)
+{
+	struct world *w = *state;
+	char address[32];
+	struct http_server_options o = { .base = w->base,
+		.timers = w->timers,
+		.listen = "127.0.0.1:0",
+		.backlog = 8,
+		.share_port = true,
+		.on_request = on_request,
+		.ctx = w };
+	struct http_server *a, *b;
+	struct err err;
+
+	a = http_server_new(&o, &err);
+	assert_non_null(a);
+	snprintf(address, sizeof(address), "127.0.0.1:%u", http_server_port(a));
+	o.listen = address;
+	b = http_server_new(&o, &err);
+	assert_non_null(b);
+	o.share_port = false;
+	assert_null(http_server_new(&o, &err));
+	assert_non_null(strstr(err.text, "another program listens there"));
+	http_server_free(a);
+	http_server_free(b);
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_a_request_is_answered),
+		TEST(test_requests_wait_for_their_turn),
+		TEST(test_a_client_may_leave_before_the_reply),
+		TEST(test_the_server_may_go_before_the_reply),
+		TEST(test_slow_clients_are_closed),
+		TEST(test_nonsense_is_refused_and_closed),
+		TEST(test_a_body_is_awaited),
+		TEST(test_a_client_may_hang_up_after_asking),
+		TEST(test_the_idlest_makes_room),
+		TEST(test_long_replies_go_as_the_peer_takes_them),
+		TEST(test_a_reply_must_be_taken),
+		TEST(test_stopping_lets_replies_out),
+		TEST(test_a_port_can_be_shared),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
