@@ -7,6 +7,7 @@
 
 #include <sodium.h>
 
+#include "base/str.h"
 #include "engine.h"
 #include "shared.h"
 #include "store/audit.h"
@@ -122,12 +123,18 @@ audit_append(
 {
 	size_t size = strlen(text) + 1;
 	struct audit_leaf *leaf = malloc(sizeof(*leaf) + size);
+	char *p;
 
 	if (leaf == NULL)
 		return err_set(err, ERR_NOMEM, "out of memory");
 	leaf->next = NULL;
 	leaf->at_us = at_us;
 	memcpy(leaf->text, text, size);
+	/* Whatever a gateway called its call: the text is hashed as it is
+	 * stored, and PostgreSQL stores UTF-8. */
+	if (!str_is_utf8(text, size - 1))
+		for (p = leaf->text; *p != '\0'; p++)
+			*p = (unsigned char)*p < 0x80 ? *p : '?';
 	*db->last_leaf = leaf;
 	db->last_leaf = &leaf->next;
 	return 0;
@@ -304,6 +311,20 @@ verify_run(struct store_db *db, struct store_req *req, struct err *err)
 	while ((n = verify_page(db, &w, err)) == VERIFY_PAGE)
 		;
 	return n == -1 ? -1 : check_checkpoint(&w, INT64_MAX, err);
+}
+
+int
+audit_walk(struct store_db *db, int64_t *leaves, struct err *err)
+{
+	struct store_audit_verify *r = calloc(1, sizeof(*r));
+	int rc;
+
+	if (r == NULL)
+		return err_set(err, ERR_NOMEM, "out of memory");
+	rc = verify_run(db, &r->req, err);
+	*leaves = r->leaves;
+	free(r);
+	return rc;
 }
 
 static int

@@ -75,6 +75,12 @@ struct db_engine {
 	/* See db_new_ids(). */
 	int (*new_ids)(struct store_db *db, const char *table, int64_t *ids,
 	    size_t n, struct err *err);
+	/* The last number that a table's column gave out, and the one after
+	 * which it goes on. */
+	int (*last_number)(struct store_db *db, const char *table,
+	    const char *column, int64_t *last, struct err *err);
+	int (*set_last_number)(struct store_db *db, const char *table,
+	    const char *column, int64_t last, struct err *err);
 	/* No more rows are wanted. */
 	void (*reset)(struct db_query *q);
 	/* At the commit, tell whoever listens on another connection; listen;

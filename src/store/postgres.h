@@ -103,6 +103,10 @@ int postgres_load_row(struct db_query *q, struct err *err);
 int postgres_load_end(struct db_query *q, struct err *err);
 int postgres_new_ids(struct store_db *db, const char *table, int64_t *ids,
     size_t n, struct err *err);
+int postgres_last_number(struct store_db *db, const char *table,
+    const char *column, int64_t *last, struct err *err);
+int postgres_set_last_number(struct store_db *db, const char *table,
+    const char *column, int64_t last, struct err *err);
 
 /* ---- postgres_news.c: as engine.h says */
 

@@ -153,3 +153,38 @@ postgres_new_ids(struct store_db *db, const char *table, int64_t *ids, size_t n,
 	PQclear(result);
 	return 0;
 }
+
+int
+postgres_last_number(struct store_db *db, const char *table, const char *column,
+    int64_t *last, struct err *err)
+{
+	struct postgres_db *d = postgres_of(db);
+	char sql[SQL_MAX];
+	PGresult *result;
+
+	snprintf(sql, sizeof(sql),
+	    "SELECT greatest(coalesce((SELECT max(%s) FROM %s), 0),"
+	    " coalesce(pg_sequence_last_value("
+	    "pg_get_serial_sequence('%s', '%s')::regclass), 0))",
+	    column, table, table, column);
+	if ((result = postgres_ask(d, sql, d->timeout_ms, err)) == NULL)
+		return -1;
+	*last = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+	PQclear(result);
+	return 0;
+}
+
+int
+postgres_set_last_number(struct store_db *db, const char *table,
+    const char *column, int64_t last, struct err *err)
+{
+	struct postgres_db *d = postgres_of(db);
+	char sql[SQL_MAX];
+
+	if (last == 0) /* a sequence begins at 1 */
+		return 0;
+	snprintf(sql, sizeof(sql),
+	    "SELECT setval(pg_get_serial_sequence('%s', '%s'), %" PRId64 ")",
+	    table, column, last);
+	return postgres_exec(d, sql, d->timeout_ms, err);
+}

@@ -79,6 +79,9 @@ int feed_add(struct store_db *db, enum store_event_kind kind, int64_t at_us,
 int audit_append(
     struct store_db *db, int64_t at_us, const char *text, struct err *err);
 
+/* Verify all chains inside a transaction, as store_audit_verify() does. */
+int audit_walk(struct store_db *db, int64_t *leaves, struct err *err);
+
 /* For db.c: write the leaves that wait; drop those from a place on. */
 struct audit_leaf;
 int audit_write(struct store_db *db, struct err *err);

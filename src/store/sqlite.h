@@ -33,6 +33,10 @@ int sqlite_load_row(struct db_query *q, struct err *err);
 int sqlite_load_end(struct db_query *q, struct err *err);
 int sqlite_new_ids(struct store_db *db, const char *table, int64_t *ids,
     size_t n, struct err *err);
+int sqlite_last_number(struct store_db *db, const char *table,
+    const char *column, int64_t *last, struct err *err);
+int sqlite_set_last_number(struct store_db *db, const char *table,
+    const char *column, int64_t last, struct err *err);
 /* Set the parameters: sqlite_query.c. */
 void sqlite_bind(struct db_query *q);
 

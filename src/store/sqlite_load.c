@@ -48,26 +48,65 @@ sqlite_load_end(struct db_query *q, struct err *err)
 	return 0;
 }
 
+/* The only number that a statement gives. */
+static int
+one_number(struct sqlite_db *d, const char *sql, int64_t *n, struct err *err)
+{
+	sqlite3_stmt *stmt;
+	int rc;
+
+	rc = sqlite3_prepare_v2(d->sqlite, sql, -1, &stmt, NULL);
+	if (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
+		*n = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_ROW ? 0 : sqlite_fault(d, rc, err);
+}
+
 /* Nobody else writes, and no such row is ever deleted. */
 int
 sqlite_new_ids(struct store_db *db, const char *table, int64_t *ids, size_t n,
     struct err *err)
 {
-	struct sqlite_db *d = sqlite_of(db);
 	char sql[SQL_MAX];
-	sqlite3_stmt *stmt;
-	int64_t last = 0;
+	int64_t last;
 	size_t i;
-	int rc;
 
 	snprintf(sql, sizeof(sql), "SELECT max(id) FROM %s", table);
-	rc = sqlite3_prepare_v2(d->sqlite, sql, -1, &stmt, NULL);
-	if (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
-		last = sqlite3_column_int64(stmt, 0);
-	sqlite3_finalize(stmt);
-	if (rc != SQLITE_ROW)
-		return sqlite_fault(d, rc, err);
+	if (one_number(sqlite_of(db), sql, &last, err) == -1)
+		return -1;
 	for (i = 0; i < n; i++)
 		ids[i] = last + 1 + (int64_t)i;
 	return 0;
+}
+
+/* Only where AUTOINCREMENT says so is there more to know than the rows. */
+int
+sqlite_last_number(struct store_db *db, const char *table, const char *column,
+    int64_t *last, struct err *err)
+{
+	char sql[SQL_MAX];
+
+	snprintf(sql, sizeof(sql),
+	    "SELECT max(coalesce((SELECT max(%s) FROM %s), 0),"
+	    " coalesce((SELECT max(seq) FROM sqlite_sequence"
+	    " WHERE name = '%s'), 0))",
+	    column, table, table);
+	return one_number(sqlite_of(db), sql, last, err);
+}
+
+int
+sqlite_set_last_number(struct store_db *db, const char *table,
+    const char *column, int64_t last, struct err *err)
+{
+	struct sqlite_db *d = sqlite_of(db);
+	char sql[SQL_MAX];
+	int rc;
+
+	(void)column;
+	snprintf(sql, sizeof(sql),
+	    "DELETE FROM sqlite_sequence WHERE name = '%s';"
+	    "INSERT INTO sqlite_sequence (name, seq) VALUES ('%s', %lld)",
+	    table, table, (long long)last);
+	rc = sqlite3_exec(d->sqlite, sql, NULL, NULL, NULL);
+	return rc == SQLITE_OK ? 0 : sqlite_fault(d, rc, err);
 }

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "base/str.h"
+#include "engine.h"
+#include "shared.h"
+#include "store/copy.h"
+#include "table.h"
+
+#define KEY_BYTES 512 /* of a key's columns, at most */
+#define TELL_EVERY 10000
+/* One side is idle while the other is read back: PostgreSQL must not end its
+ * transaction for that. */
+#define TIMEOUT_US (24 * 3600 * INT64_C(1000000))
+
+/* What a table holds: its rows, and the sum of their SHA-256, as four numbers
+ * modulo 2^64. */
+struct sum {
+	int64_t rows;
+	uint64_t lanes[4];
+};
+
+/* The key of the last row of a page. */
+struct key {
+	struct db_value values[TABLE_KEY_MAX];
+	unsigned char bytes[KEY_BYTES];
+};
+
+struct run {
+	struct store_copy *copy;
+	struct store_db *from, *to;
+	int64_t done, total;
+	struct sum sums[STORE_TABLES_MAX];
+};
+
+/* ---- digests */
+
+static void
+hash_number(crypto_hash_sha256_state *state, uint64_t n)
+{
+	uint8_t bytes[8];
+	int i;
+
+	for (i = 7; i >= 0; i--, n >>= 8)
+		bytes[i] = (uint8_t)n;
+	crypto_hash_sha256_update(state, bytes, sizeof(bytes));
+}
+
+/* Text that is not UTF-8 is kept in hexadecimal by PostgreSQL. */
+static void
+hash_text(crypto_hash_sha256_state *state, const struct db_value *v)
+{
+	char odd[2 * STORE_CALL_ID_MAX + 3] = "\\x";
+	const void *bytes = v->bytes;
+	size_t len = v->len;
+
+	if (!str_is_utf8(bytes, len)) {
+		str_hex(bytes,
+		    len < STORE_CALL_ID_MAX ? len : STORE_CALL_ID_MAX, odd + 2);
+		bytes = odd;
+		len = strlen(odd);
+	}
+	hash_number(state, len);
+	crypto_hash_sha256_update(state, bytes, len);
+}
+
+static void
+hash_value(crypto_hash_sha256_state *state, const struct db_value *v)
+{
+	uint8_t type = (uint8_t)v->type;
+
+	crypto_hash_sha256_update(state, &type, 1);
+	switch (v->type) {
+	case DB_INT:
+		hash_number(state, (uint64_t)v->number);
+		break;
+	case DB_TEXT:
+		hash_text(state, v);
+		break;
+	case DB_BLOB:
+		hash_number(state, v->len);
+		crypto_hash_sha256_update(state, v->bytes, v->len);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+sum_add(struct sum *sum, const struct db_value *values, unsigned int n)
+{
+	crypto_hash_sha256_state state;
+	uint64_t lanes[4];
+	unsigned int i;
+
+	crypto_hash_sha256_init(&state);
+	for (i = 0; i < n; i++)
+		hash_value(&state, &values[i]);
+	crypto_hash_sha256_final(&state, (unsigned char *)lanes);
+	for (i = 0; i < 4; i++)
+		sum->lanes[i] += lanes[i];
+	sum->rows++;
+}
+
+/* ---- going through a table */
+
+/* Keep the key of a row for the next page. */
+static void
+key_keep(struct key *key, const struct db_value *values, unsigned int n)
+{
+	unsigned char *at = key->bytes;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		key->values[i] = values[i];
+		if (values[i].type == DB_INT)
+			continue;
+		assert(values[i].len <= (size_t)(key->bytes + KEY_BYTES - at));
+		if (values[i].len > 0)
+			memcpy(at, values[i].bytes, values[i].len);
+		key->values[i].bytes = at;
+		at += values[i].len;
+	}
+}
+
+static struct db_query *
+page_query(struct store_db *db, const struct table *t, const struct key *key)
+{
+	struct db_query *q = db_query(db, key != NULL ? t->next : t->first);
+	unsigned int i;
+
+	for (i = 0; key != NULL && i < t->n_key; i++)
+		q->values[q->n_values++] = key->values[i];
+	return q;
+}
+
+typedef int row_fn(struct run *r, const struct table *t,
+    const struct db_value *values, struct err *err);
+
+/* One page; how many rows it had, or -1. */
+static int
+page_walk(struct run *r, struct store_db *db, const struct table *t,
+    struct key *key, bool first, row_fn *fn, struct err *err)
+{
+	struct db_query *q = page_query(db, t, first ? NULL : key);
+	struct db_value values[DB_VALUES_MAX];
+	unsigned int i;
+	int n = 0, rc;
+
+	for (; (rc = db_step(q, err)) == 1; n++) {
+		for (i = 0; i < t->n; i++)
+			values[i] = db->engine->column(q, (int)i);
+		if (n == TABLE_PAGE - 1)
+			key_keep(key, values, t->n_key);
+		if (fn(r, t, values, err) == -1)
+			return -1;
+	}
+	return rc == -1 ? -1 : n;
+}
+
+static void
+tell(struct run *r, bool verifying)
+{
+	if (++r->done % TELL_EVERY == 0 && r->copy->progress != NULL)
+		r->copy->progress(r->copy->ctx, r->done, r->total, verifying);
+}
+
+/* ---- copying */
+
+static int
+row_copy(struct run *r, const struct table *t, const struct db_value *values,
+    struct err *err)
+{
+	struct db_query *q = db_load(r->to, t->into);
+
+	sum_add(&r->sums[t - tables], values, t->n);
+	memcpy(q->values, values, t->n * sizeof(values[0]));
+	q->n_values = (int)t->n;
+	tell(r, false);
+	return db_load_row(q, err);
+}
+
+static int
+table_copy(struct run *r, const struct table *t, struct err *err)
+{
+	struct key key;
+	bool first = true;
+	int64_t last;
+	int n;
+
+	do {
+		n = page_walk(r, r->from, t, &key, first, row_copy, err);
+		if (n == -1 || db_load_end(db_load(r->to, t->into), err) == -1)
+			return err_add(err, "table %s", t->name);
+		first = false;
+	} while (n == TABLE_PAGE);
+	if (t->number == NULL)
+		return 0;
+	if (r->from->engine->last_number(
+		r->from, t->name, t->number, &last, err) == -1)
+		return -1;
+	return r->to->engine->set_last_number(
+	    r->to, t->name, t->number, last, err);
+}
+
+static int
+table_count(
+    struct store_db *db, const struct table *t, int64_t *n, struct err *err)
+{
+	struct db_query *q = db_query(db, t->count);
+	int rc = db_step(q, err);
+
+	if (rc == 1)
+		*n = db_get_int(q);
+	return rc == -1 ? -1 : 0;
+}
+
+/* Leases and the like may be there; people and what they reported may not. */
+static int
+check_empty(struct run *r, struct err *err)
+{
+	const struct table *t;
+	int64_t n = 0;
+
+	for (t = tables; t->name != NULL; t++) {
+		if (table_count(r->to, t, &n, err) == -1)
+			return -1;
+		if (n > 0)
+			return err_set(err, ERR_REFUSED,
+			    "the store to be written is not empty: its table "
+			    "%s has %" PRId64 " rows; name a new one",
+			    t->name, n);
+	}
+	return 0;
+}
+
+static int
+count_all(struct run *r, struct err *err)
+{
+	const struct table *t;
+	int64_t n = 0;
+
+	for (t = tables; t->name != NULL; t++, r->total += n)
+		if (table_count(r->from, t, &n, err) == -1)
+			return -1;
+	return 0;
+}
+
+/* ---- verifying what arrived */
+
+static int
+row_verify(struct run *r, const struct table *t, const struct db_value *values,
+    struct err *err)
+{
+	(void)err;
+	sum_add(&r->sums[t - tables], values, t->n);
+	tell(r, true);
+	return 0;
+}
+
+static int
+table_verify(struct run *r, const struct table *t, struct err *err)
+{
+	struct sum sent = r->sums[t - tables], *got = &r->sums[t - tables];
+	bool first = true;
+	struct key key;
+	int n;
+
+	memset(got, 0, sizeof(*got));
+	do {
+		n = page_walk(r, r->to, t, &key, first, row_verify, err);
+		if (n == -1)
+			return err_add(err, "table %s", t->name);
+		first = false;
+	} while (n == TABLE_PAGE);
+	if (got->rows == sent.rows &&
+	    memcmp(got->lanes, sent.lanes, sizeof(sent.lanes)) == 0)
+		return 0;
+	return err_set(err, ERR_CONFLICT,
+	    "what arrived in table %s is not what was sent: %" PRId64
+	    " rows of %" PRId64 "; nothing was kept; check disks and memory",
+	    t->name, got->rows, sent.rows);
+}
+
+static void
+sum_up(struct run *r)
+{
+	crypto_hash_sha256_state state;
+	const struct table *t;
+	unsigned int i;
+
+	crypto_hash_sha256_init(&state);
+	for (t = tables; t->name != NULL; t++) {
+		const struct sum *sum = &r->sums[t - tables];
+
+		crypto_hash_sha256_update(&state,
+		    (const unsigned char *)t->name, strlen(t->name) + 1);
+		hash_number(&state, (uint64_t)sum->rows);
+		for (i = 0; i < 4; i++)
+			hash_number(&state, sum->lanes[i]);
+		r->copy->rows += sum->rows;
+		r->copy->n_tables++;
+	}
+	crypto_hash_sha256_final(&state, r->copy->digest);
+}
+
+/* ---- the whole */
+
+static int
+run_tables(struct run *r, struct err *err)
+{
+	const struct table *t;
+
+	if (count_all(r, err) == -1 || check_empty(r, err) == -1)
+		return -1;
+	for (t = tables; t->name != NULL; t++)
+		if (table_copy(r, t, err) == -1)
+			return -1;
+	r->done = 0;
+	for (t = tables; t->name != NULL; t++)
+		if (table_verify(r, t, err) == -1)
+			return -1;
+	sum_up(r);
+	return audit_walk(r->to, &r->copy->leaves, err);
+}
+
+static int
+run_copy(struct run *r, struct err *err)
+{
+	struct err ignored;
+	int rc;
+
+	if (migrate(r->from, err) == -1 || migrate(r->to, err) == -1)
+		return -1;
+	if (db_begin(r->from, r->copy->freeze ? DB_ALONE : DB_READ, err) == -1)
+		return err_add(err, "reading");
+	rc = db_begin(r->to, DB_ALONE, err);
+	if (rc == 0 && run_tables(r, err) == -1) {
+		db_rollback(r->to);
+		rc = -1;
+	} else if (rc == 0)
+		rc = db_commit(r->to, err);
+	if (db_commit(r->from, &ignored) == -1)
+		db_rollback(r->from);
+	return rc;
+}
+
+int
+store_copy(struct store_copy *copy, struct err *err)
+{
+	struct store_options from = { .path = copy->from,
+		.timeout_us = TIMEOUT_US },
+			     to = { .path = copy->to,
+				     .timeout_us = TIMEOUT_US };
+	struct run *r = calloc(1, sizeof(*r));
+	int rc = -1;
+
+	copy->rows = copy->leaves = 0;
+	copy->n_tables = 0;
+	if (r == NULL)
+		return err_set(err, ERR_NOMEM, "out of memory");
+	r->copy = copy;
+	if ((r->from = db_open(&from, err)) != NULL &&
+	    (r->to = db_open(&to, err)) != NULL)
+		rc = run_copy(r, err);
+	db_close(r->to);
+	db_close(r->from);
+	free(r);
+	return rc;
+}

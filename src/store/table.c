@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
+
+#include "table.h"
+
+#define LIMIT " LIMIT 2000"
+_Static_assert(TABLE_PAGE == 2000, "LIMIT says it in words");
+
+#define TABLE(name, n_key, key, marks, n, rest, number) \
+	{ \
+		name, n_key, n, number, \
+		    "SELECT " key rest " FROM " name " ORDER BY " key LIMIT, \
+		    "SELECT " key rest " FROM " name " WHERE (" key \
+		    ") > (" marks ") ORDER BY " key LIMIT, \
+		    "SELECT count(*) FROM " name, name " (" key rest ")" \
+	}
+/* A key of one column, and of two. */
+#define ONE(name, key, n, rest, number) \
+	TABLE(name, 1, key, "$1", n, rest, number)
+#define TWO(name, key, n, rest) TABLE(name, 2, key, "$1, $2", n, rest, NULL)
+
+const struct table tables[] = {
+	ONE("holders", "id", 7,
+	    ", ref, tag, key_version, municipality, pin, contact", "id"),
+	TWO("phones", "holder, place", 3, ", mac"),
+	ONE("certificates", "id", 13,
+	    ", holder, carrier, kind, issuer, serial, not_before, not_after,"
+	    " status, generation, reason, status_us, visible_us",
+	    "id"),
+	ONE("holds", "id", 8,
+	    ", call_id, holder, lang, reported_us, verified_us, stored_us,"
+	    " visible_us",
+	    "id"),
+	TWO("hold_certs", "hold, cert", 3, ", generation"),
+	ONE("cases", "id", 6,
+	    ", receipt, hold, municipality, status, created_us", "id"),
+	TWO("case_events", "case_id, nr", 4, ", at_us, what"),
+	ONE("outbox", "seq", 8,
+	    ", hold, cert, generation, status, reason, status_us, park_us",
+	    "seq"),
+	ONE("audit", "seq", 4, ", at_us, text, hash", NULL),
+	ONE("calls", "call_id", 6, ", dnis, lang, begun_us, outcome, ended_us",
+	    NULL),
+	ONE("attempts", "key", 3, ", since_us, n", NULL),
+	ONE("key_checks", "version", 2, ", mac", NULL),
+	ONE("leases", "name", 5, ", owner, fence, until_us, ttl_us", NULL),
+	ONE("dispatches", "id", 14,
+	    ", kind, what, cert, hold, generation, key, state, tries,"
+	    " created_us, due_us, claim_us, told_us, last",
+	    "id"),
+	TWO("dispatch_attempts", "dispatch, nr", 6,
+	    ", begun_us, ended_us, state, words"),
+	ONE("decisions", "case_id", 7,
+	    ", key, entry, who, outcome, reason, at_us", NULL),
+	TWO("decision_certs", "case_id, cert", 4, ", act, generation"),
+	ONE("watches", "name", 2, ", at_us", NULL),
+	ONE("crl_issuers", "issuer", 5, ", number, marking, base, base_us",
+	    NULL),
+	TWO("crl_changes", "issuer, cert", 3, ", mark"),
+	ONE("imports", "key", 6, ", taken, line, digest, rejects, at_us", NULL),
+	{ .name = NULL },
+};

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bench/import -- what taking in the registry costs, beside the least that
+ * putting the same rows into the same tables costs.
+ *
+ * import-sqlite: certificates per second of `holdline registry import`, from
+ * the registry's CSV, without PINs, divided by those of sqlite3's .import of
+ * the finished rows (MACs as hexadecimal text: it reads no bytes) into the
+ * same tables with the same indexes.  import-postgres: likewise beside COPY.
+ * Each alternates with its peer; medians of one run.  PINs are left out,
+ * because a PIN is stretched on purpose; see doc/registry.md.  Then holds are
+ * placed while an import runs: how long each takes.  --quick takes seconds.
+ *
+ * Needs sqlite3 and PostgreSQL's programs, and a disk under $TMPDIR (or /tmp).
+ */
+#include <err.h>
+#include <libgen.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "store/hold.h"
+#include "store/store.h"
+
+#define ROUNDS_MAX 5
+#define HOLDERS_HELD 400
+
+static char dir[128], holdline[512];
+static unsigned int people = 100000, rounds = 3;
+static long rows;
+
+/* Run a command of the shell in our folder. */
+__attribute__((format(printf, 1, 2))) static void
+sh(const char *fmt, ...)
+{
+	char command[4096];
+	va_list ap;
+	int len = snprintf(command, sizeof(command), "cd %s && ", dir);
+
+	va_start(ap, fmt);
+	vsnprintf(command + len, sizeof(command) - (size_t)len, fmt, ap);
+	va_end(ap);
+	if (system(command) != 0)
+		errx(1, "failed: %s", command);
+}
+
+/* The seconds that it takes. */
+#define TIMED(...) \
+	({ \
+		int64_t begun_us = clock_mono_us(); \
+		sh(__VA_ARGS__); \
+		(double)(clock_mono_us() - begun_us) / 1e6; \
+	})
+
+static int
+by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double
+median(double *values, size_t n)
+{
+	qsort(values, n, sizeof(values[0]), by_value);
+	return values[n / 2];
+}
+
+static void
+report(const char *name, double *ours, double *theirs)
+{
+	double a = median(ours, rounds), b = median(theirs, rounds);
+
+	printf("%s: %.0f rows a second, beside %.0f\n", name, (double)rows / a,
+	    (double)rows / b);
+	printf("bench %s %.2f x goal >= 0.5 %s\n", name, b / a,
+	    b / a >= 0.5 ? "ok" : "short");
+}
+
+static void
+prepare(void)
+{
+	char path[200];
+	FILE *f;
+
+	sh("%s registry sample --count %u --seed 1 |"
+	   " awk -F, -v OFS=, 'NR > 1 { $6 = \"\" } 1' >people.csv",
+	    holdline, people);
+	sh("%s registry sample --count %u --seed 2 |"
+	   " awk -F, -v OFS=, 'NR > 1 { $6 = \"\" } 1' >held.csv",
+	    holdline, HOLDERS_HELD);
+	sh("%s key create key >/dev/null", holdline);
+	sh("wc -l <people.csv >rows");
+	snprintf(path, sizeof(path), "%s/rows", dir);
+	if ((f = fopen(path, "r")) == NULL || fscanf(f, "%ld", &rows) != 1)
+		errx(1, "people.csv has no rows");
+	fclose(f);
+	rows--; /* the header */
+}
+
+/* A configuration for that store. */
+static void
+configure(const char *store)
+{
+	sh("printf 'store = \"%%s\"\\nkey_file = \"%s/key\"\\n' '%s' >conf",
+	    dir, store);
+}
+
+/* ---- SQLite */
+
+static void
+bench_sqlite(void)
+{
+	double ours[ROUNDS_MAX], theirs[ROUNDS_MAX];
+	char path[200];
+	unsigned int i;
+
+	snprintf(path, sizeof(path), "%s/ours.db", dir);
+	configure(path);
+	for (i = 0; i < rounds; i++) {
+		sh("rm -f ours.db* peer.db*");
+		ours[i] = TIMED("%s registry import -c conf people.csv"
+				" >/dev/null 2>&1",
+		    holdline);
+		if (i == 0)
+			sh(" sqlite3 -csv ours.db 'SELECT id, hex(ref),"
+			   " hex(tag), key_version, municipality, pin,"
+			   " hex(contact) FROM holders' >holders.csv;"
+			   " sqlite3 -csv ours.db 'SELECT holder, place,"
+			   " hex(mac) FROM phones' >phones.csv;"
+			   " sqlite3 -csv ours.db 'SELECT * FROM certificates'"
+			   " >certificates.csv;"
+			   " sqlite3 ours.db '.schema holders'"
+			   " '.schema phones' '.schema certificates' |"
+			   " sed 's/BLOB/TEXT/g' >schema.sql");
+		sh("sqlite3 peer.db 'PRAGMA journal_mode = WAL'"
+		   " '.read schema.sql' >/dev/null");
+		theirs[i] = TIMED("sqlite3 peer.db"
+				  " 'PRAGMA synchronous = FULL'"
+				  " '.import --csv holders.csv holders'"
+				  " '.import --csv phones.csv phones'"
+				  " '.import --csv certificates.csv"
+				  " certificates' >/dev/null");
+	}
+	report("import-sqlite", ours, theirs);
+}
+
+/* ---- PostgreSQL */
+
+static const char start[] =
+    "bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1);"
+    " as=; [ $(id -u) != 0 ] ||"
+    " as='setpriv --reuid postgres --regid postgres --clear-groups';"
+    " chmod 755 . && mkdir pg && { [ $(id -u) != 0 ] || chown postgres: pg; }"
+    " && cd pg && $as $bin/initdb -D data -U postgres -A trust -E UTF8"
+    " --locale=C >/dev/null && { $as $bin/postgres -D data -k \"$PWD\" -h ''"
+    " >log 2>&1 & echo $! >../pg.pid; } &&"
+    " until $bin/psql -h \"$PWD\" -U postgres -Atqc 'SELECT 1' >/dev/null 2>&1;"
+    " do sleep 0.1; done && ln -s $bin ../bin";
+
+static void
+sql(const char *database, const char *text)
+{
+	sh("PGOPTIONS='-c client_min_messages=warning' bin/psql -h \"$PWD/pg\""
+	   " -U postgres -d %s -qc \"%s\"",
+	    database, text);
+}
+
+static void
+bench_postgres(void)
+{
+	static const char *const tables[] = { "holders", "phones",
+		"certificates" };
+	double ours[ROUNDS_MAX], theirs[ROUNDS_MAX];
+	char url[300];
+	unsigned int i, t;
+
+	sh("%s", start);
+	snprintf(
+	    url, sizeof(url), "postgresql://postgres@/ours?host=%s/pg", dir);
+	configure(url);
+	for (i = 0; i < rounds; i++) {
+		sql("postgres", "DROP DATABASE IF EXISTS ours");
+		sql("postgres", "DROP DATABASE IF EXISTS peer");
+		sql("postgres", "CREATE DATABASE ours");
+		sql("postgres", "CREATE DATABASE peer");
+		sql("postgres", "CHECKPOINT");
+		ours[i] = TIMED("%s registry import -c conf people.csv"
+				" >/dev/null 2>&1",
+		    holdline);
+		for (t = 0; i == 0 && t < 3; t++)
+			sh("bin/psql -h \"$PWD/pg\" -U postgres -d ours -qc"
+			   " \"\\copy %s TO %s.csv CSV\"",
+			    tables[t], tables[t]);
+		sh("bin/pg_dump -h \"$PWD/pg\" -U postgres -s ours |"
+		   " bin/psql -h \"$PWD/pg\" -U postgres -q peer >/dev/null");
+		sql("postgres", "CHECKPOINT");
+		theirs[i] = TIMED("bin/psql -h \"$PWD/pg\" -U postgres -qd peer"
+				  " -c \"\\copy holders FROM holders.csv CSV\""
+				  " -c \"\\copy phones FROM phones.csv CSV\""
+				  " -c \"\\copy certificates FROM"
+				  " certificates.csv CSV\"");
+	}
+	report("import-postgres", ours, theirs);
+}
+
+static void
+stop_postgres(void)
+{
+	if (access(dir, F_OK) == -1)
+		return; /* done */
+	sh("if [ -e pg.pid ]; then kill -INT $(cat pg.pid) && while kill -0"
+	   " $(cat pg.pid) 2>/dev/null; do sleep 0.1; done; fi");
+}
+
+/* ---- a hold in the middle of an import */
+
+static void
+decide_all(void *ctx, const struct store_cert *certs, size_t n, int64_t now_us,
+    bool *take)
+{
+	size_t i;
+
+	(void)ctx, (void)now_us;
+	for (i = 0; i < n; i++)
+		take[i] = certs[i].status == STORE_GOOD;
+}
+
+/* How long one hold takes, in milliseconds. */
+static double
+hold(struct store *s, unsigned int nr)
+{
+	struct store_hold r = {
+		.holder = nr,
+		.reported_us = 1,
+		.verified_us = 1,
+		.lang = "ja",
+		.decide = decide_all,
+	};
+	int64_t begun_us = clock_mono_us();
+
+	snprintf(r.call_id, sizeof(r.call_id), "bench-%u", nr);
+	snprintf(r.receipts[0], sizeof(r.receipts[0]), "%010u", nr);
+	store_hold(s, &r);
+	if (store_wait(s, &r.req) == -1)
+		errx(1, "%s", r.req.err.text);
+	return (double)(clock_mono_us() - begun_us) / 1e3;
+}
+
+static void
+wait_ms(long ms)
+{
+	struct timespec t = { .tv_nsec = ms * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+static void
+bench_holds(void)
+{
+	double alone[HOLDERS_HELD], during[HOLDERS_HELD], middle;
+	unsigned int i, n = 0;
+	struct store_options o = { .threads = 1 };
+	char path[200];
+	struct store *s;
+	struct err err;
+	int status;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "%s/hold.db", dir);
+	configure(path);
+	sh("%s registry import -c conf held.csv >/dev/null", holdline);
+	o.path = path;
+	if ((s = store_open(&o, &err)) == NULL)
+		errx(1, "%s", err.text);
+	for (i = 0; i < HOLDERS_HELD / 4; i++)
+		alone[i] = hold(s, i + 1);
+	if ((pid = fork()) == 0) {
+		if (chdir(dir) == 0)
+			execl(holdline, "holdline", "registry", "import", "-c",
+			    "conf", "people.csv", (char *)NULL);
+		_exit(127);
+	}
+	for (; n < HOLDERS_HELD * 3 / 4 && waitpid(pid, &status, WNOHANG) == 0;
+	     n++) {
+		wait_ms(20);
+		during[n] = hold(s, i + n + 1);
+	}
+	waitpid(pid, &status, 0);
+	store_close(s);
+	printf("a hold, alone: p50 %.1f ms; ", median(alone, i));
+	middle = median(during, n);
+	printf("during an import (%u of them): p50 %.1f ms, p90 %.1f ms, "
+	       "longest %.1f ms\n",
+	    n, middle, during[n * 9 / 10], during[n - 1]);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *tmp = getenv("TMPDIR");
+	char *self = realpath(argv[0], NULL);
+
+	if (argc > 1 && strcmp(argv[1], "--quick") == 0) {
+		people = 10000;
+		rounds = 1;
+	} else if (argc > 1)
+		people = (unsigned int)atoi(argv[1]);
+	if (self == NULL)
+		err(1, "%s", argv[0]);
+	snprintf(
+	    holdline, sizeof(holdline), "%s/../../holdline", dirname(self));
+	free(self);
+	snprintf(dir, sizeof(dir), "%s/holdline-bench-XXXXXX",
+	    tmp != NULL ? tmp : "/tmp");
+	if (mkdtemp(dir) == NULL)
+		err(1, "%s", dir);
+	atexit(stop_postgres);
+	prepare();
+	printf("%ld rows, %u times\n", rows, rounds);
+	fflush(stdout);
+	bench_sqlite();
+	fflush(stdout);
+	bench_postgres();
+	fflush(stdout);
+	bench_holds();
+	stop_postgres();
+	sh("cd / && rm -rf %s", dir);
+	return 0;
+}

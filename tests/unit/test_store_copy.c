@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All of a store goes into another one and back.  With -DSTORE_POSTGRES the
+ * first one is PostgreSQL; the other one is always an SQLite file.
+ */
+#include "store_world.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "store/copy.h"
+#include "store/table.h"
+
+static char copies[128]; /* a folder */
+
+static char *
+copy_path(const char *name)
+{
+	static char path[200];
+
+	snprintf(path, sizeof(path), "%s/%s", copies, name);
+	return path;
+}
+
+static int
+setup(void **state)
+{
+	snprintf(copies, sizeof(copies), "/tmp/holdline-copy-XXXXXX");
+	assert_non_null(mkdtemp(copies));
+	return world_setup(state);
+}
+
+static int
+teardown(void **state)
+{
+	char command[200];
+
+	snprintf(command, sizeof(command), "rm -r %s", copies);
+	assert_int_equal(system(command), 0);
+	return world_teardown(state);
+}
+
+static struct store *
+open_path(const char *path)
+{
+	struct store_options o = { .path = path };
+	struct err err = { 0 };
+	struct store *s = store_open(&o, &err);
+
+	if (s == NULL)
+		fail_msg("%s", err.text);
+	return s;
+}
+
+/* Something in most tables, with gaps in the numbers. */
+static void
+fill(struct world *w)
+{
+	struct store_outbox_ack ack;
+	struct store_hold h;
+	struct store_put r;
+	int64_t id = person(w, 1);
+
+	h = hold_request("c1", id, "1000000001");
+	place(w, &h);
+	publish_all(w, NOON, &ack); /* outbox numbers 1 and 2 are used up */
+	h = hold_request("not \xff utf-8", person(w, 2), "1000000002");
+	place(w, &h);
+	r = row(3, "0301", STORE_SIGNATURE);
+	r.n_phones = 2;
+	r.has_pin = true;
+	r.contact_len = 100;
+	r.cert.status = STORE_REVOKED;
+	put(w, &r);
+	publish_all(w, NOON, &ack); /* and all others: it is empty */
+}
+
+static void
+must_copy(struct store_copy *c)
+{
+	struct err err = { 0 };
+
+	if (store_copy(c, &err) == -1)
+		fail_msg("%s", err.text);
+}
+
+static void
+test_the_list_is_the_schema(void **state)
+{
+	struct world *w = *state;
+	const struct table *t;
+	int64_t n = 0;
+	char sql[300];
+
+	for (t = tables; t->name != NULL; t++, n++) {
+#ifdef STORE_POSTGRES
+		snprintf(sql, sizeof(sql),
+		    "SELECT count(*) FROM information_schema.columns"
+		    " WHERE table_name = '%s'",
+		    t->name);
+#else
+		snprintf(sql, sizeof(sql),
+		    "SELECT count(*) FROM pragma_table_info('%s')", t->name);
+#endif
+		if (world_sql(w, sql) != t->n)
+			fail_msg("columns of table %s", t->name);
+		world_sql(w, t->first); /* they have these names */
+	}
+#ifdef STORE_POSTGRES
+	assert_int_equal(world_sql(w,
+			     "SELECT count(*) FROM information_schema.tables"
+			     " WHERE table_schema = 'public'"
+			     " AND table_name <> 'holdline'"),
+	    n);
+#else
+	assert_int_equal(world_sql(w,
+			     "SELECT count(*) FROM sqlite_schema"
+			     " WHERE type = 'table'"
+			     " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"),
+	    n);
+#endif
+	assert_in_range(n, 16, STORE_TABLES_MAX);
+}
+
+static void
+test_there_and_back(void **state)
+{
+	struct world *w = *state, *back = world_folder();
+	struct store_copy there = { .from = w->path }, again;
+	struct store_cert_find find = { .serial = "0301" };
+	struct store_outbox_take take = { .now_us = NOON };
+	struct store_put r = row(4, "0401", STORE_SIGNATURE);
+	struct store_audit_verify v = { 0 };
+	struct store *s;
+
+	fill(w);
+	there.to = copy_path("there");
+	must_copy(&there);
+	assert_in_range(there.rows, 20, 60);
+	assert_int_equal(there.leaves, 3);
+	again = (struct store_copy){
+		.from = there.to, .to = back->path, .freeze = true
+	};
+	must_copy(&again);
+	assert_int_equal(again.rows, there.rows);
+	assert_memory_equal(again.digest, there.digest, STORE_DIGEST_SIZE);
+
+	s = open_path(back->path);
+	store_cert_find(s, &find);
+	must(s, &find.req);
+	assert_int_equal(find.n, 1);
+	assert_int_equal(find.certs[0].status, STORE_REVOKED);
+	store_audit_verify(s, &v);
+	must(s, &v.req);
+	/* a number that left the outbox does not come back */
+	r.cert.status = STORE_HELD;
+	store_put(s, &r);
+	must(s, &r.req);
+	store_outbox_take(s, &take);
+	must(s, &take.req);
+	assert_int_equal(take.n, 1);
+	assert_in_range(take.rows[0].seq, 6, 1000);
+	store_close(s);
+	world_teardown((void **)&back);
+}
+
+static void
+test_a_store_in_use_is_refused(void **state)
+{
+	struct world *w = *state;
+	struct store_copy c = { .from = w->path };
+	struct err err = { 0 };
+
+	fill(w);
+	c.to = copy_path("a");
+	must_copy(&c);
+	assert_int_equal(store_copy(&c, &err), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_non_null(strstr(err.text, "is not empty"));
+}
+
+/* More than a page, and calls are served meanwhile. */
+static void
+on_progress(void *ctx, int64_t rows, int64_t total, bool verifying)
+{
+	struct world *w = ctx;
+	struct store_put r = row(200, "aaaa", STORE_SIGNATURE);
+
+	assert_in_range(rows, 1, total);
+	if (verifying)
+		return;
+	put(w, &r);
+}
+
+static void
+test_what_is_written_meanwhile_is_not_in_it(void **state)
+{
+	struct world *w = *state;
+	struct store_put *rows = calloc(STORE_PAGE_MAX, sizeof(*rows));
+	struct store_put **page = calloc(STORE_PAGE_MAX, sizeof(*page));
+	struct store_put_page p = { .rows = page, .n = STORE_PAGE_MAX };
+	struct store_copy c = {
+		.from = w->path, .progress = on_progress, .ctx = w
+	};
+	struct store_cert_find find = { .serial = "aaaa" };
+	struct store *s;
+	char serial[20];
+	size_t i;
+
+	for (i = 0; i < p.n; i++) {
+		snprintf(serial, sizeof(serial), "%04zx", i);
+		rows[i] = row(1, serial, STORE_SIGNATURE);
+		memcpy(rows[i].ref, &i, sizeof(i));
+		rows[i].n_phones = 1;
+		page[i] = &rows[i];
+	}
+	store_put_page(w->store, &p);
+	must(w->store, &p.req);
+	c.to = copy_path("a");
+	must_copy(&c);
+	assert_int_equal(c.rows, 3 * STORE_PAGE_MAX);
+	s = open_path(c.to);
+	store_cert_find(s, &find);
+	must(s, &find.req);
+	assert_int_equal(find.n, 0);
+	store_close(s);
+	store_cert_find(w->store, &find);
+	must(w->store, &find.req);
+	assert_int_equal(find.n, 1);
+	free(rows);
+	free(page);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_the_list_is_the_schema),
+		T(test_there_and_back),
+		T(test_a_store_in_use_is_refused),
+		T(test_what_is_written_meanwhile_is_not_in_it),
+	};
+	return cmocka_run_group_tests_name(
+	    "store_copy", tests, WORLD_START, WORLD_STOP);
+}
