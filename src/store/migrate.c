@@ -5,7 +5,8 @@
 
 /*
  * Forward only: a migration that was released is never edited, a change is a
- * new one at the end.  Nothing is ever deleted but outbox rows and attempts.
+ * new one at the end.  Nothing is ever deleted but outbox rows, attempts and
+ * marks of imports.
  * Types are SQLite's words, INTEGER, TEXT and BLOB, and a table ends in STRICT;
  * postgres_schema.c has what they are there.
  * No column holds a readable birth date, name, address or telephone number.
