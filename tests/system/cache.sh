@@ -14,6 +14,14 @@ gone() { [ "$(redis exists "jpki:st:$issuer:$1")" = 0 ]; }
 
 ok "redis starts" start_redis
 ok "a site" site
+# With no more rights than the page names.
+rights=$(sed -n '/ACL SETUSER holdline/,/^$/p' "$(dirname "$0")/../../doc/redis.md" |
+	tr '\n' ' ' | sed 's/.*ACL SETUSER holdline on >PASSWORD//')
+# shellcheck disable=SC2086
+acl() { redis acl setuser holdline on ">secret" $rights; }
+ok "a user of its own" acl
+(umask 077 && echo secret >"$here/password")
+sed -i "s|^\(\t*\)timeout = \"2s\"|&\n\1user = \"holdline\"\n\1password_file = \"$here/password\"|" "$here/conf"
 sed -i 's/^\(\t*\)timeout = "2s"/&\n\1compare_every = "1s"/' "$here/conf"
 ok "the server starts" start_daemon
 ok "an empty cache is filled and called complete" until_true state_is complete
@@ -64,6 +72,7 @@ ok "and fills nothing: it is the same redis" \
 	test "$(grep -c event=cache-filling "$here/log")" = 0
 stop_redis
 ok "redis restarts, empty" start_redis
+ok "with the user" acl
 ok "that one is filled" until_true state_is complete
 ok "for a reason" logged "event=cache-filling"
 ok "with every record" record_is 0a01 "1 H"
