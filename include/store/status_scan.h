@@ -11,7 +11,7 @@
 
 #include "store/store.h"
 
-#define STORE_STATUS_PAGE 256
+#define STORE_STATUS_PAGE 512
 
 struct store_status_row {
 	int64_t id;                        /* 0 = there is none */

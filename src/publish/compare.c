@@ -13,7 +13,7 @@
 #include "publish/library.h"
 
 #define KEYS_MAX 2048    /* that one SCAN may bring and we have not met */
-#define KEYS_ASKED "256" /* its COUNT */
+#define KEYS_ASKED "512" /* its COUNT */
 #define NOT_SENT "a command could not be sent to Redis"
 #define CURSOR_SIZE 24
 
