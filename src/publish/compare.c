@@ -8,51 +8,10 @@
 #include "base/str.h"
 #include "base/timer.h"
 #include "publish/cache.h"
-#include "publish/compare.h"
+#include "publish/compare_inner.h"
 #include "publish/key_set.h"
-#include "publish/library.h"
 
-#define KEYS_MAX 2048    /* that one SCAN may bring and we have not met */
-#define KEYS_ASKED "512" /* its COUNT */
 #define NOT_SENT "a command could not be sent to Redis"
-#define CURSOR_SIZE 24
-
-/* A certificate or a key, and what was found under it. */
-struct item {
-	struct store_status_row row;
-	char key[RECORD_KEY_SIZE];
-	struct record record;
-	struct library_seen seen;
-	bool named;   /* the key names a certificate */
-	bool differs; /* ... and how */
-	bool asked;   /* a repair is under way */
-	bool moved;   /* it was something else by then */
-	enum compare_kind kind;
-	enum compare_done done;
-};
-
-struct compare {
-	struct compare_options o;
-	struct compare_pass pass;
-	bool running;
-	char why[200]; /* the pass must end; "" = not */
-	struct timer timer;
-
-	/* What every reply of the step at hand, or the store's, leads to. */
-	void (*next)(struct compare *c);
-	size_t pending, replied;
-
-	struct store_status_scan scan;
-	struct store_status_find find;
-	size_t found[STORE_STATUS_PAGE]; /* the items asked for */
-	int64_t compared;
-	struct key_set *met;
-	char cursor[CURSOR_SIZE];
-	size_t n_keys, key_at;
-	char keys[KEYS_MAX][RECORD_KEY_SIZE]; /* of the SCAN at hand */
-	size_t n;
-	struct item items[STORE_STATUS_PAGE];
-};
 
 static const char *const kind_names[] = {
 	[COMPARE_MISSING] = "missing",
@@ -76,10 +35,6 @@ _Static_assert(sizeof(done_names) / sizeof(done_names[0]) == COMPARE_DONE_COUNT,
     "every compare_done needs a name");
 
 static void page_scan(struct compare *c);
-static void page_report(struct compare *c);
-static void keys_report(struct compare *c);
-static void keys_scan(struct compare *c);
-static void keys_page(struct compare *c);
 
 const char *
 compare_kind_name(enum compare_kind kind)
@@ -107,13 +62,13 @@ compare_end(void *ctx)
 }
 
 /* End the pass from a later event. */
-static void
+void
 compare_over(struct compare *c)
 {
 	timer_start(c->o.timers, &c->timer, 0, compare_end, c);
 }
 
-static void
+void
 compare_fail(struct compare *c, const char *why)
 {
 	if (c->why[0] == '\0')
@@ -121,20 +76,19 @@ compare_fail(struct compare *c, const char *why)
 }
 
 /* All that was asked is answered? */
-static void
+void
 compare_go_on(struct compare *c)
 {
 	if (c->pending > 0)
 		return;
-	if (c->why[0] != '\0' && c->next != page_report &&
-	    c->next != keys_report)
+	if (c->why[0] != '\0' && !c->telling)
 		compare_over(c);
 	else
-		c->next(c); /* what was found is told in any case */
+		c->next(c);
 }
 
 /* A reply came for the step at hand.  false: it is of no use. */
-static bool
+bool
 compare_reply(struct compare *c, const struct redisReply *reply)
 {
 	c->pending--;
@@ -143,7 +97,7 @@ compare_reply(struct compare *c, const struct redisReply *reply)
 	return reply != NULL;
 }
 
-static void
+void
 compare_sent(struct compare *c, int rc)
 {
 	if (rc == -1)
@@ -164,6 +118,7 @@ compare_start(struct compare *c, const struct compare_pass *pass)
 	assert(!c->running);
 	c->pass = *pass;
 	c->running = true;
+	c->telling = false;
 	c->why[0] = '\0';
 	c->pending = 0;
 	c->compared = 0;
@@ -217,7 +172,7 @@ compare_free(struct compare *c)
 /* ---- judging */
 
 static void
-item_want(const struct item *item, struct record *want)
+item_want(const struct compare_item *item, struct record *want)
 {
 	cache_record(want, item->row.status, item->row.generation,
 	    item->row.reason, item->row.status_us, 0);
@@ -232,7 +187,7 @@ same_content(const struct record *a, const struct record *b)
 
 /* Of a certificate that must have a record. */
 static void
-item_judge(struct item *item)
+item_judge(struct compare_item *item)
 {
 	const struct record *have = &item->record;
 	struct record want;
@@ -255,7 +210,7 @@ item_judge(struct item *item)
 
 /* Does compare-and-set do, or must it be forced? */
 static bool
-item_is_settable(const struct item *item)
+item_is_settable(const struct compare_item *item)
 {
 	struct record want;
 
@@ -268,7 +223,7 @@ item_is_settable(const struct item *item)
 /* What waits for publish is its business, unless the cache has something that
  * publish will not get past. */
 static bool
-item_is_publishs(const struct compare *c, const struct item *item)
+item_is_publishs(const struct compare *c, const struct compare_item *item)
 {
 	return !c->pass.fill && item->row.waiting &&
 	    (item->kind == COMPARE_MISSING || item->kind == COMPARE_BEHIND);
@@ -280,7 +235,7 @@ static void
 on_read(void *ctx, const struct redisReply *reply)
 {
 	struct compare *c = ctx;
-	struct item *item = &c->items[c->replied++];
+	struct compare_item *item = &c->items[c->replied++];
 
 	if (compare_reply(c, reply)) {
 		record_parse(&item->record, item->key, c->o.mac, reply);
@@ -294,8 +249,8 @@ on_read(void *ctx, const struct redisReply *reply)
 	compare_go_on(c);
 }
 
-static void
-items_read(struct compare *c, void (*next)(struct compare *c))
+void
+compare_read(struct compare *c, void (*next)(struct compare *c))
 {
 	size_t i;
 
@@ -325,8 +280,8 @@ on_found(struct store_req *req)
 	compare_go_on(c);
 }
 
-static void
-items_find(struct compare *c, bool (*wants)(const struct item *item),
+void
+compare_find(struct compare *c, bool (*wants)(const struct compare_item *item),
     void (*next)(struct compare *c))
 {
 	size_t i;
@@ -358,8 +313,8 @@ reply_is(const struct redisReply *reply, const char *word)
 }
 
 static void
-item_repaired(
-    struct compare *c, struct item *item, const struct redisReply *reply)
+item_repaired(struct compare *c, struct compare_item *item,
+    const struct redisReply *reply)
 {
 	if (reply_is(reply, "set") || reply_is(reply, "same") ||
 	    reply_is(reply, "repaired"))
@@ -384,7 +339,7 @@ static void
 on_repaired(void *ctx, const struct redisReply *reply)
 {
 	struct compare *c = ctx;
-	struct item *item;
+	struct compare_item *item;
 
 	while (!c->items[c->replied].asked)
 		c->replied++;
@@ -395,7 +350,7 @@ on_repaired(void *ctx, const struct redisReply *reply)
 }
 
 static int
-item_send(struct compare *c, const struct item *item)
+item_send(struct compare *c, const struct compare_item *item)
 {
 	bool drop = item->kind == COMPARE_UNKNOWN || item->kind == COMPARE_OVER;
 	struct record_text text;
@@ -413,14 +368,16 @@ item_send(struct compare *c, const struct item *item)
 	    &item->seen, &text, on_repaired, c);
 }
 
+/* What was found is told, even when the pass must end. */
 static void
-items_report(struct compare *c, void (*next)(struct compare *c))
+items_report(struct compare *c)
 {
 	struct compare_difference d;
 	size_t i;
 
+	c->telling = false;
 	for (i = 0; i < c->n; i++) {
-		const struct item *item = &c->items[i];
+		const struct compare_item *item = &c->items[i];
 
 		if (!item->differs || item->moved)
 			continue;
@@ -434,19 +391,20 @@ items_report(struct compare *c, void (*next)(struct compare *c))
 	if (c->why[0] != '\0')
 		compare_over(c);
 	else
-		next(c);
+		c->told(c);
 }
 
-/* Repair those that differ, tell of them, and go on. */
-static void
-items_repair(struct compare *c, void (*next)(struct compare *c))
+void
+compare_repair(struct compare *c, void (*next)(struct compare *c))
 {
 	size_t i;
 
-	c->next = next;
+	c->next = items_report;
+	c->telling = true;
+	c->told = next;
 	c->replied = 0;
 	for (i = 0; i < c->n; i++) {
-		struct item *item = &c->items[i];
+		struct compare_item *item = &c->items[i];
 
 		item->asked = item->moved = false;
 		if (!item->differs || !c->pass.repair || c->why[0] != '\0')
@@ -466,20 +424,14 @@ page_next(struct compare *c)
 	if (c->o.on_progress != NULL)
 		c->o.on_progress(c->o.ctx, c->compared);
 	if (c->scan.n < STORE_STATUS_PAGE)
-		keys_scan(c);
+		compare_keys(c);
 	else
 		timer_start(
 		    c->o.timers, &c->timer, c->pass.pace_us, compare_page, c);
 }
 
-static void
-page_report(struct compare *c)
-{
-	items_report(c, page_next);
-}
-
 static bool
-is_to_be_forced(const struct item *item)
+is_to_be_forced(const struct compare_item *item)
 {
 	return item->differs && !item_is_settable(item);
 }
@@ -491,7 +443,7 @@ page_repair(struct compare *c)
 	size_t i;
 
 	for (i = 0; i < c->n; i++) {
-		struct item *item = &c->items[i];
+		struct compare_item *item = &c->items[i];
 		bool asked_again = is_to_be_forced(item);
 
 		item_judge(item);
@@ -499,7 +451,7 @@ page_repair(struct compare *c)
 		    (asked_again && item->kind == COMPARE_BEHIND))
 			item->differs = false; /* it went on meanwhile */
 	}
-	items_repair(c, page_report);
+	compare_repair(c, page_next);
 }
 
 static void
@@ -509,7 +461,7 @@ page_judge(struct compare *c)
 
 	for (i = 0; i < c->n; i++)
 		item_judge(&c->items[i]);
-	items_find(c, is_to_be_forced, page_repair);
+	compare_find(c, is_to_be_forced, page_repair);
 }
 
 static void
@@ -519,7 +471,7 @@ page_read(struct compare *c)
 
 	c->n = c->scan.n;
 	for (i = 0; i < c->n; i++) {
-		struct item *item = &c->items[i];
+		struct compare_item *item = &c->items[i];
 
 		item->row = c->scan.rows[i];
 		item->named = true;
@@ -527,7 +479,7 @@ page_read(struct compare *c)
 		if (key_set_add(c->met, item->key) == -1)
 			compare_fail(c, "out of memory");
 	}
-	items_read(c, page_judge);
+	compare_read(c, page_judge);
 }
 
 static void
@@ -550,124 +502,4 @@ page_scan(struct compare *c)
 	c->scan.req.ctx = c;
 	c->pending++;
 	store_status_scan(c->o.store, &c->scan);
-}
-
-/* ---- what the cache has besides */
-
-static void
-keys_next(struct compare *c)
-{
-	if (c->key_at < c->n_keys)
-		keys_page(c);
-	else if (strcmp(c->cursor, "0") == 0)
-		compare_over(c);
-	else
-		keys_scan(c);
-}
-
-static void
-keys_report(struct compare *c)
-{
-	items_report(c, keys_next);
-}
-
-/* After the records were read, the store was asked about their certificates:
- * what it knows by now was pushed meanwhile. */
-static void
-keys_judge(struct compare *c)
-{
-	size_t i;
-
-	for (i = 0; i < c->n; i++) {
-		struct item *item = &c->items[i];
-
-		item->done = COMPARE_LEFT;
-		item->differs = item->record.found != RECORD_ABSENT;
-		if (!item->named || item->row.generation == 0)
-			item->kind = COMPARE_UNKNOWN;
-		else if (item->row.not_after < c->pass.keep_day)
-			item->kind = COMPARE_OVER;
-		else
-			item->differs = false;
-	}
-	items_repair(c, keys_report);
-}
-
-static bool
-is_named(const struct item *item)
-{
-	return item->named;
-}
-
-static void
-keys_find(struct compare *c)
-{
-	items_find(c, is_named, keys_judge);
-}
-
-/* The next keys that were not met: what is under them? */
-static void
-keys_page(struct compare *c)
-{
-	struct item *item;
-
-	for (c->n = 0; c->n < STORE_STATUS_PAGE && c->key_at < c->n_keys;
-	     c->n++) {
-		item = &c->items[c->n];
-		memset(&item->row, 0, sizeof(item->row));
-		str_copy(item->key, sizeof(item->key), c->keys[c->key_at++]);
-		item->named = record_key_parse(item->key, item->row.issuer,
-				  item->row.serial) == 0;
-		if (key_set_add(c->met, item->key) == -1)
-			compare_fail(c, "out of memory");
-	}
-	items_read(c, keys_find);
-}
-
-/* A key that is longer than any record's is left alone: no reader asks for
- * it. */
-static void
-key_take(struct compare *c, const struct redisReply *key)
-{
-	if (key->type != REDIS_REPLY_STRING ||
-	    strlen(key->str) >= RECORD_KEY_SIZE ||
-	    key_set_has(c->met, key->str) || c->n_keys == KEYS_MAX)
-		return;
-	str_copy(c->keys[c->n_keys++], RECORD_KEY_SIZE, key->str);
-}
-
-static void
-on_keys(void *ctx, const struct redisReply *reply)
-{
-	struct compare *c = ctx;
-	size_t i;
-
-	if (compare_reply(c, reply)) {
-		if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
-		    reply->element[0]->type != REDIS_REPLY_STRING ||
-		    reply->element[1]->type != REDIS_REPLY_ARRAY ||
-		    str_copy(c->cursor, sizeof(c->cursor),
-			reply->element[0]->str) == -1)
-			compare_fail(c,
-			    reply->type == REDIS_REPLY_ERROR
-				? reply->str
-				: "Redis' answer to SCAN makes no sense");
-		else
-			for (i = 0; i < reply->element[1]->elements; i++)
-				key_take(c, reply->element[1]->element[i]);
-	}
-	compare_go_on(c);
-}
-
-static void
-keys_scan(struct compare *c)
-{
-	const char *argv[] = { "SCAN", c->cursor, "MATCH", RECORD_PREFIX "*",
-		"COUNT", KEYS_ASKED };
-
-	c->next = keys_next;
-	c->n_keys = c->key_at = 0;
-	compare_sent(
-	    c, redis_link_send(c->pass.link, 6, argv, NULL, on_keys, c));
-	compare_go_on(c);
 }

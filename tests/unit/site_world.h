@@ -136,7 +136,7 @@ site_connect(struct site *s, struct cache_options *o)
 		.user = "",
 		.password_file = "",
 		.files = { "", "", "", "" } };
-	o->timeout_s = 5;
+	o->timeout_s = 60; /* a test may keep the loop waiting */
 	o->retry_us = 100000;
 	o->mac = s->mac;
 	if ((s->cache = cache_new(o, &err)) == NULL)
