@@ -7,7 +7,7 @@
 
 #include "decide_world.h"
 
-#define PEOPLE 60
+#define PEOPLE 30
 
 static struct store *nodes[2];
 static int64_t holders[PEOPLE];
@@ -24,6 +24,21 @@ setup(void **state)
 	nodes[0] = world_open_store(w, 2);
 	nodes[1] = world_open_store(w, 2);
 	*state = w;
+	return 0;
+}
+
+/* As doc/postgresql.md advises: batches in opposite orders deadlock here again
+ * and again, and at the server's default each would wait for a second. */
+static int
+start(void **state)
+{
+	(void)state;
+#ifdef STORE_POSTGRES
+	if (WORLD_START(state) != 0)
+		return -1;
+	cluster_sql(
+	    "postgres", "ALTER ROLE holdline SET deadlock_timeout = '20ms'");
+#endif
 	return 0;
 }
 
@@ -255,5 +270,5 @@ main(void)
 		T(test_lift_against_hold),
 	};
 
-	return cmocka_run_group_tests(tests, WORLD_START, WORLD_STOP);
+	return cmocka_run_group_tests(tests, start, WORLD_STOP);
 }
