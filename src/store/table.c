@@ -35,11 +35,14 @@ const struct table tables[] = {
 	ONE("cases", "id", 6,
 	    ", receipt, hold, municipality, status, created_us", "id"),
 	TWO("case_events", "case_id, nr", 4, ", at_us, what"),
-	ONE("outbox", "seq", 8,
-	    ", hold, cert, generation, status, reason, status_us, park_us",
+	ONE("outbox", "seq", 11,
+	    ", hold, cert, generation, status, reason, status_us, park_us,"
+	    " claim, claim_us, made_us",
 	    "seq"),
 	ONE("audit", "seq", 4, ", at_us, text, hash", NULL),
-	ONE("calls", "call_id", 6, ", dnis, lang, begun_us, outcome, ended_us",
+	ONE("calls", "call_id", 12,
+	    ", dnis, lang, begun_us, outcome, ended_us, bind, holder,"
+	    " verified_us, proved_us, carriers, confirmed",
 	    NULL),
 	ONE("attempts", "key", 3, ", since_us, n", NULL),
 	ONE("key_checks", "version", 2, ", mac", NULL),
@@ -58,5 +61,9 @@ const struct table tables[] = {
 	    NULL),
 	TWO("crl_changes", "issuer, cert", 3, ", mark"),
 	ONE("imports", "key", 6, ", taken, line, digest, rejects, at_us", NULL),
+	ONE("nodes", "id", 9,
+	    ", name, version, pid, calls, queue, lag_us, started_us, seen_us",
+	    NULL),
+	ONE("events", "id", 6, ", place, kind, at_us, hold, cert", "id"),
 	{ .name = NULL },
 };
