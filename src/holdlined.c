@@ -37,6 +37,7 @@
 #include "publish/crl_timer.h"
 #include "publish/publish.h"
 #include "publish/reconcile.h"
+#include "store/durable.h"
 #include "store/feed.h"
 #include "store/node.h"
 #include "store/store.h"
@@ -404,6 +405,17 @@ daemon_check_prompts(const struct conf *conf, struct err *err)
 	return flow_check(err);
 }
 
+/* What a caller was told must not be lost with one server. */
+static int
+daemon_durable(
+    const struct daemon *d, const struct store_options *store, struct err *err)
+{
+	enum store_durability wanted = STORE_DURABLE_AUTO;
+
+	store_durable_parse(d->conf->store_durability, &wanted);
+	return store_durable_check(store, wanted, err);
+}
+
 static int
 daemon_open_back(struct daemon *d, struct err *err)
 {
@@ -427,6 +439,7 @@ daemon_open_back(struct daemon *d, struct err *err)
 
 	if ((d->keys = keyring_load(conf->key_file, err)) == NULL ||
 	    (d->store = store_open(&store, err)) == NULL ||
+	    daemon_durable(d, &store, err) == -1 ||
 	    site_check(d->store, d->keys, &empty, err) == -1 ||
 	    (d->pool = work_new(&pool, err)) == NULL)
 		return -1;

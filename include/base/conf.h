@@ -36,8 +36,9 @@ struct conf_list {
 struct conf {
 	char *store; /* store: SQLite file or PostgreSQL URL */
 	unsigned int store_connections;
-	char *key_file; /* key_file */
-	char *node;     /* node: its name; "" = the host's */
+	char *key_file;         /* key_file */
+	char *store_durability; /* auto, standby, local */
+	char *node;             /* node: its name; "" = the host's */
 	char *log_level;
 	char *break_glass_group; /* "" = nobody may decide cases here */
 	int64_t drain_us; /* drain: calls may go on so long after SIGTERM */

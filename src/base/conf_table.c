@@ -35,6 +35,12 @@ const struct conf_def conf_table[] = {
 	    "SQLite one of them writes and the others look callers up; with "
 	    "PostgreSQL all do both, so the server needs as many for each "
 	    "node, and a few for commands." },
+	{ "store_durability", CONF_DURABILITY, AT(store_durability), 0, 0,
+	    "auto",
+	    "Whether a second PostgreSQL server must confirm each commit: "
+	    "standby asserts that at the start, local does without (the newest "
+	    "holds can be lost with the server), auto asserts it when the "
+	    "store names several hosts." },
 	{ "key_file", CONF_PATH, AT(key_file), 0, 0, "/etc/holdline/keys",
 	    "The keys that protect what the store holds; make it with "
 	    "`holdline key create` and back it up apart from the store." },
@@ -315,6 +321,17 @@ conf_take_path(struct conf *c, const struct conf_def *d, const char *value,
 {
 	if (value[0] == '\0')
 		return err_set(err, ERR_PARSE, "the path is empty");
+	return conf_set_text(c, d, value, err);
+}
+
+static int
+conf_take_durability(struct conf *c, const struct conf_def *d,
+    const char *value, struct err *err)
+{
+	if (strcmp(value, "auto") != 0 && strcmp(value, "standby") != 0 &&
+	    strcmp(value, "local") != 0)
+		return err_set(err, ERR_PARSE,
+		    "\"%s\" is not one of auto, standby, local", value);
 	return conf_set_text(c, d, value, err);
 }
 
@@ -647,6 +664,7 @@ static const struct conf_kind {
 	int (*take)(struct conf *c, const struct conf_def *d, const char *value,
 	    struct err *err);
 } conf_kinds[] = {
+	[CONF_DURABILITY] = { "auto, standby or local", conf_take_durability },
 	[CONF_NAME] = { "name", conf_take_name },
 	[CONF_PATH] = { "path", conf_take_path },
 	[CONF_PATH_OR_NONE] = { "path, or \"\" for none", conf_set_text },

@@ -27,8 +27,9 @@ enum conf_type {
 	CONF_LANG,
 	CONF_SWITCH, /* on or off */
 	CONF_TEXT,   /* may be empty */
-	CONF_NAME,   /* a host's, or empty */
-	CONF_LINES,  /* lists; all others are one value */
+	CONF_DURABILITY,
+	CONF_NAME,  /* a host's, or empty */
+	CONF_LINES, /* lists; all others are one value */
 	CONF_SOCKETS,
 	CONF_ACT,      /* "revoke" or "lift" */
 	CONF_HOLD_END, /* "revoke" or "nothing" */

@@ -90,6 +90,10 @@ struct db_engine {
 	int (*news_start)(struct store_db *db, struct err *err);
 	int (*news_fd)(struct store_db *db);
 	int (*news_read)(struct store_db *db);
+	/* Hosts that the setting names, and: does the server say that it waits
+	 * for a standby?  For a server only. */
+	unsigned int (*hosts)(struct store_db *db);
+	int (*standby)(struct store_db *db, struct err *err);
 	/* A SELECT of the server's clock in microseconds; NULL: db_now_us(). */
 	const char *clock;
 	/* A SELECT of the highest number that outbox has given out. */

@@ -108,6 +108,11 @@ int postgres_last_number(struct store_db *db, const char *table,
 int postgres_set_last_number(struct store_db *db, const char *table,
     const char *column, int64_t last, struct err *err);
 
+/* ---- postgres_standby.c: as engine.h says */
+
+unsigned int postgres_hosts(struct store_db *db);
+int postgres_standby(struct store_db *db, struct err *err);
+
 /* ---- postgres_news.c: as engine.h says */
 
 int postgres_news(struct store_db *db, struct err *err);

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,7 +33,8 @@
 
 static struct cluster {
 	char dir[96], data[112], bin[96];
-	pid_t pid; /* of the postmaster; 0 = none */
+	pid_t pid;       /* of the postmaster; 0 = none */
+	rlim_t file_max; /* bytes of its longest file; 0 = no limit */
 } cluster;
 
 /* The newest version's programs. */
@@ -65,6 +67,9 @@ cluster_become(void)
 	log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0666);
 	dup2(log, 1);
 	dup2(log, 2);
+	if (cluster.file_max != 0)
+		setrlimit(RLIMIT_FSIZE,
+		    &(struct rlimit){ cluster.file_max, cluster.file_max });
 	if (geteuid() != 0)
 		return;
 	if (pw == NULL || setgroups(0, NULL) == -1 ||

@@ -202,6 +202,9 @@ test_mistakes_are_explained(void **state)
 		{ "call { lang = Japanese }\n", ERR_PARSE,
 		    ":1: call.lang: \"Japanese\" is not a language such as ja "
 		    "or en" },
+		{ "store_durability = most\n", ERR_PARSE,
+		    ":1: store_durability: \"most\" is not one of auto, "
+		    "standby, local" },
 		{ "node = \"two words\"\n", ERR_PARSE,
 		    ":1: node: \"two words\" is not a name: at most 63 of a-z "
 		    "A-Z 0-9 . _ -" },
