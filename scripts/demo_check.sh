@@ -5,6 +5,8 @@
 {
 	echo; echo "== before the call"
 	show good none ${serials[0]}
+	echo; echo "== what a relying party is told before the call"
+	show_ocsp good ${serials[0]}
 	echo; echo "== the call"
 	"$holdline" call --lang en --id demo-1 \
 		--from 0312345678 --keys "${keys[0]}" && rc=0 || rc=$?
@@ -22,4 +24,7 @@ echo "from the confirming key to visible, read back from the cache: $us microsec
 	bad=1
 }
 "$holdline" audit verify || bad=1
+echo; echo "== what a relying party is told now"
+# shellcheck disable=SC2086
+show_ocsp "revoked certificateHold" ${serials[0]}
 verdict

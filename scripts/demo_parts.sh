@@ -71,6 +71,9 @@ make_people() {
 	export HOLDLINE_CONF=$here/holdline1.conf
 	"$holdline" registry sample --count 8 --seed 3 \
 		--answers "$here/answers" -o "$here/registry.csv"
+	make_authorities
+	adopt_sample "$here/registry.csv"
+	issue_sample "$here/registry.csv"
 	"$holdline" registry import "$here/registry.csv"
 	keys=() serials=()
 	while IFS=$'\t' read -r ref birth postal last4 pin _; do
@@ -180,6 +183,9 @@ explain() {
 
 		  build/demo/holdline cert status ${first%%$'\n'*}
 		  build/demo/holdline case list
+		  (cd $here/ca/$(kind_of "${first%%$'\n'*}") &&
+		      openssl ocsp -issuer ca.crt -CAfile ca.crt \\
+		      -cert ${first%%$'\n'*}.crt -url http://127.0.0.1:$ocsp_port)
 		  tail -f $here/holdlined1.log
 
 		Ctrl-C ends it and removes everything.
@@ -236,7 +242,7 @@ verdict() {
 		exit 0
 	}
 	echo "something is wrong; the servers' logs:"
-	for log in "$here"/holdlined*.log; do
+	for log in "$here"/holdlined*.log "$here/ocspd.log"; do
 		cat "$log"
 	done
 	exit 1

@@ -2,12 +2,13 @@
 # packages.sh -- sourced by the other scripts: install what is missing.
 # Debian 12 and 13; needs root (or sudo) only when something is missing.
 
-packages_run="redis-server sqlite3"
+packages_run="redis-server sqlite3 openssl"
 packages_build="gcc make autoconf automake pkg-config libevent-dev libssl-dev
 	libhiredis-dev libsqlite3-dev libjansson-dev libconfuse-dev
 	libsodium-dev libpq-dev libcurl4-openssl-dev scdoc"
 packages_test="libcmocka-dev clang clang-format gettext mandoc
-	graphviz python3 postgresql"
+	graphviz python3 postgresql gnutls-bin nginx curl softhsm2
+	libengine-pkcs11-openssl"
 
 # need PACKAGE...: install those that are not there, and say which.
 need() {

@@ -4,6 +4,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -15,6 +16,7 @@
 #include <openssl/x509.h>
 
 #include "base/err.h"
+#include "base/secret.h"
 #include "ocsp/pem.h"
 
 #define TOKEN_SCHEME "pkcs11:"
@@ -139,26 +141,50 @@ key_from_engine(const char *uri, struct err *err)
 	return NULL;
 }
 #else
-/* The token's library, if the URI names one; else p11-kit's choice. */
+/* The token's library, if the URI names one (else it is p11-kit's choice): the
+ * engine wants to be told apart, and knows no such attribute. */
 static void
-engine_module(ENGINE *engine, const char *uri)
+engine_module(ENGINE *engine, char *uri)
 {
 	static const char attribute[] = "module-path=";
-	const char *at = strstr(uri, attribute);
-	char path[256];
+	char *at = strstr(uri, attribute), path[256];
+	size_t len;
 
 	if (at == NULL)
 		return;
-	at += strlen(attribute);
-	snprintf(path, sizeof(path), "%.*s", (int)strcspn(at, "&;"), at);
+	len = strcspn(at, "&;");
+	snprintf(path, sizeof(path), "%.*s", (int)(len - strlen(attribute)),
+	    at + strlen(attribute));
+	if (at[len] != '\0')
+		memmove(at, at + len + 1, strlen(at + len + 1) + 1);
+	else
+		at[-1] = '\0'; /* the last one, and what led to it */
 	ENGINE_ctrl_cmd_string(engine, "MODULE_PATH", path, 0);
+}
+
+static EVP_PKEY *
+engine_load(ENGINE *engine, const char *uri)
+{
+	char *copy = strdup(uri);
+	EVP_PKEY *key = NULL;
+
+	if (copy == NULL)
+		return NULL;
+	engine_module(engine, copy);
+	if (ENGINE_init(engine) == 1) {
+		key = ENGINE_load_private_key(engine, copy, NULL, NULL);
+		ENGINE_finish(engine); /* the key keeps what it needs */
+	}
+	secret_cleanse(copy, strlen(copy));
+	free(copy);
+	return key;
 }
 
 static EVP_PKEY *
 key_from_engine(const char *uri, struct err *err)
 {
 	ENGINE *engine;
-	EVP_PKEY *key = NULL;
+	EVP_PKEY *key;
 	char why[120];
 
 	ENGINE_load_builtin_engines();
@@ -170,11 +196,7 @@ key_from_engine(const char *uri, struct err *err)
 		    "it in openssl.cnf");
 		return NULL;
 	}
-	engine_module(engine, uri);
-	if (ENGINE_init(engine) == 1) {
-		key = ENGINE_load_private_key(engine, uri, NULL, NULL);
-		ENGINE_finish(engine); /* the key keeps what it needs */
-	}
+	key = engine_load(engine, uri);
 	ENGINE_free(engine);
 	if (key == NULL)
 		err_set(err, ERR_IO,

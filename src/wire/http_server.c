@@ -15,6 +15,7 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -590,6 +591,25 @@ on_acceptable(evutil_socket_t fd, short what, void *ctx)
 		;
 }
 
+/* A Unix socket's file outlives whoever listened there.  One that nobody
+ * answers is in the way. */
+static void
+remove_stale(const struct stream_addr *addr)
+{
+	const struct sockaddr_un *un = (const struct sockaddr_un *)&addr->sa;
+	int fd;
+
+	if (addr->sa.ss_family != AF_UNIX)
+		return;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return;
+	if (connect(fd, (const struct sockaddr *)un, addr->len) == -1 &&
+	    errno == ECONNREFUSED)
+		unlink(un->sun_path);
+	close(fd);
+}
+
 static int
 server_bind(struct http_server *s, struct stream_addr *addr, struct err *err)
 {
@@ -605,6 +625,7 @@ server_bind(struct http_server *s, struct stream_addr *addr, struct err *err)
 	    setsockopt(s->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == -1)
 		return err_set(err, ERR_IO, "%s: SO_REUSEPORT: %s", s->o.listen,
 		    strerror(errno));
+	remove_stale(addr);
 	if (bind(s->fd, (struct sockaddr *)&addr->sa, addr->len) == -1)
 		return err_set(err, ERR_IO, "%s: %s%s", s->o.listen,
 		    strerror(errno),

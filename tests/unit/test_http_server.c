@@ -497,6 +497,35 @@ test_a_port_can_be_shared(void **state)
 	http_server_free(b);
 }
 
+/* A file that a server left behind is not in the way; a server is. */
+static void
+test_a_unix_socket_is_taken_over(void **state)
+{
+	struct world *w = *state;
+	char dir[] = "/tmp/holdline-http-XXXXXX", address[64];
+	struct http_server_options o = { .base = w->base,
+		.timers = w->timers,
+		.listen = address,
+		.backlog = 8,
+		.on_request = on_request,
+		.ctx = w };
+	struct http_server *a, *b;
+	struct err err;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(address, sizeof(address), "unix:%s/s", dir);
+	a = http_server_new(&o, &err);
+	assert_non_null(a);
+	assert_int_equal(http_server_port(a), 0);
+	assert_null(http_server_new(&o, &err));
+	http_server_free(a);
+	b = http_server_new(&o, &err);
+	assert_non_null(b);
+	http_server_free(b);
+	unlink(address + strlen("unix:"));
+	assert_int_equal(rmdir(dir), 0);
+}
+
 int
 main(void)
 {
@@ -515,6 +544,7 @@ main(void)
 		TEST(test_a_reply_must_be_taken),
 		TEST(test_stopping_lets_replies_out),
 		TEST(test_a_port_can_be_shared),
+		TEST(test_a_unix_socket_is_taken_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
