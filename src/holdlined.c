@@ -35,6 +35,7 @@
 #include "publish/cache.h"
 #include "publish/crl.h"
 #include "publish/crl_timer.h"
+#include "publish/hooks.h"
 #include "publish/publish.h"
 #include "publish/reconcile.h"
 #include "store/durable.h"
@@ -84,6 +85,7 @@ struct daemon {
 	struct hold *hold;
 	struct cache *cache;
 	struct publish *publish;
+	struct hooks *hooks;
 	struct reconcile *reconcile;
 	struct beat *beat;
 	struct sessions *sessions;
@@ -166,6 +168,7 @@ daemon_committed(void *ctx)
 	struct daemon *d = ctx;
 
 	publish_kick(d->publish);
+	hooks_kick(d->hooks);
 	crl_timer_kick(d->crl);
 	feed_kick(d->feed);
 }
@@ -319,6 +322,7 @@ daemon_close(struct daemon *d)
 		reconcile_own(d->reconcile, false, 0);
 	if (d->beat != NULL)
 		beat_stop(d->beat);
+	hooks_stop(d->hooks);
 	work_free(d->pool);
 	crl_timer_free(d->crl);
 	if (d->shown != NULL)
@@ -330,6 +334,7 @@ daemon_close(struct daemon *d)
 	feed_ear_free(d->ear);
 	sessions_free(d->sessions);
 	gateway_free(d->gateway);
+	hooks_free(d->hooks);
 	publish_free(d->publish);
 	cache_free(d->cache);
 	reconcile_free(d->reconcile);
@@ -426,7 +431,8 @@ daemon_open_back(struct daemon *d, struct err *err)
 	struct store_options store = { .path = conf->store,
 		.threads = conf->store_connections,
 		.queue_max = STORE_QUEUE_MAX,
-		.wall_us = daemon_wall };
+		.wall_us = daemon_wall,
+		.tell = hooks_tell(conf) };
 	struct verify_policy policy = { .number_attempts =
 					    conf->verify_number_attempts,
 		.tag_attempts = conf->verify_tag_attempts,
@@ -582,6 +588,19 @@ daemon_open_time(struct daemon *d, struct err *err)
 }
 
 static int
+daemon_open_hooks(struct daemon *d, struct err *err)
+{
+	struct hooks_options hooks = { .conf = d->conf,
+		.base = d->base,
+		.timers = d->timers,
+		.store = d->store,
+		.keys = d->keys };
+
+	d->hooks = hooks_new(&hooks, err);
+	return d->hooks == NULL ? -1 : 0;
+}
+
+static int
 daemon_open_front(struct daemon *d, struct err *err)
 {
 	struct sessions_options sessions = { .conf = d->conf,
@@ -691,8 +710,9 @@ daemon_open(struct daemon *d, struct err *err)
 	    daemon_descriptors(d->conf, err) == -1 ||
 	    daemon_open_loop(d, err) == -1 || daemon_open_back(d, err) == -1 ||
 	    daemon_open_publish(d, err) == -1 ||
-	    daemon_open_time(d, err) == -1 || daemon_open_front(d, err) == -1 ||
-	    daemon_open_node(d, err) == -1 || daemon_open_feed(d, err) == -1)
+	    daemon_open_time(d, err) == -1 || daemon_open_hooks(d, err) == -1 ||
+	    daemon_open_front(d, err) == -1 || daemon_open_node(d, err) == -1 ||
+	    daemon_open_feed(d, err) == -1)
 		return -1;
 	d->store_ready =
 	    daemon_watch(d, store_fd(d->store), EV_READ, daemon_store_ready);
@@ -746,6 +766,8 @@ daemon_test(struct daemon *d, const char *path)
 		d->keys = keyring_load(d->conf->key_file, &err);
 	if (err.code == ERR_NONE)
 		(void)daemon_load_cache_key(d, &err);
+	if (err.code == ERR_NONE)
+		(void)hooks_test(d->conf, &err);
 	folder = store == NULL ? NULL : dirname(store);
 	if (err.code == ERR_NONE && folder != NULL &&
 	    strncmp(d->conf->store, "postgres", 8) != 0 &&

@@ -82,6 +82,31 @@ struct conf {
 	int64_t policy_max_hold_us; /* 0 = none */
 	char *policy_max_hold_end;  /* "revoke" or "nothing" */
 
+	char *ca_connector; /* ca.connector: "off", "ejbca", "webhook" */
+	char *ca_url, *ca_issuers, *ca_secret_file;
+	char *ca_tls_ca, *ca_tls_cert, *ca_tls_key, *ca_proxy;
+	bool ca_backdate;
+	unsigned int ca_in_flight;
+	int64_t ca_timeout_us;                /* of each request */
+	int64_t ca_retry_us, ca_retry_max_us; /* doubles up to that */
+	unsigned int ca_faults;               /* in a row, before a pause */
+	int64_t ca_pause_us;                  /* doubles, too */
+	int64_t ca_audit_us;                  /* 0 = never */
+
+	char *notice_holder;       /* "off", "webhook", "smtp" */
+	char *notice_municipality; /* likewise */
+	char *notice_url, *notice_secret_file;
+	char *notice_tls_ca, *notice_tls_cert, *notice_tls_key, *notice_proxy;
+	char *notice_addresses, *notice_default; /* of municipalities */
+	unsigned int notice_in_flight;
+	int64_t notice_timeout_us, notice_retry_us, notice_retry_max_us;
+	unsigned int notice_faults;
+	int64_t notice_pause_us;
+	int64_t notice_give_up_us;
+
+	char *smtp_url, *smtp_from, *smtp_user, *smtp_password_file;
+	char *smtp_tls_ca;
+
 	char *redis_address; /* redis.address: "unix:/path", "ip:port" */
 	struct conf_list redis_sentinels;
 	char *redis_master;

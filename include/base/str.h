@@ -27,6 +27,13 @@ int str_unhex(const char *hex, void *bytes, size_t len);
 /* Is `s` well-formed UTF-8 without NUL, surrogates or overlong forms? */
 bool str_is_utf8(const char *s, size_t len);
 
+/*
+ * Is `s` a mail address that can stand in a header and in an SMTP command as
+ * it is: local@domain of at most 254 ASCII letters, digits and the signs that
+ * need no quotes?
+ */
+bool str_is_mail(const char *s);
+
 /* Columns that `s` (UTF-8) takes on a terminal: East Asian wide count 2. */
 size_t str_columns(const char *s);
 

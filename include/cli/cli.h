@@ -19,6 +19,8 @@ struct cli_command {
 	int (*run)(const struct cli_command *self, int argc, char **argv);
 };
 
+extern const struct cli_command cli_ca_check, cli_dispatch_list,
+    cli_dispatch_retry, cli_dispatch_show;
 extern const struct cli_command cli_cache_rebuild, cli_cache_status,
     cli_cache_verify, cli_call, cli_case_decide, cli_case_list, cli_case_show,
     cli_cert_status, cli_conf, cli_crl, cli_flow, cli_key_create,

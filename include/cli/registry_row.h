@@ -35,8 +35,12 @@ enum registry_column {
 	REGISTRY_NOT_BEFORE,
 	REGISTRY_NOT_AFTER,
 	REGISTRY_STATUS,
+	REGISTRY_MAIL, /* this and the rest may be left out */
+	REGISTRY_ADDRESS,
+	REGISTRY_LANG,
 	REGISTRY_COLUMN_COUNT
 };
+#define REGISTRY_OPTIONAL REGISTRY_MAIL /* the first such column */
 
 #define REGISTRY_HEADER \
 	"holder_ref,birth_date,postal_code,municipality_code,telephones,pin," \
@@ -45,10 +49,14 @@ enum registry_column {
 #define REGISTRY_REF_MAX 64      /* characters of a holder reference */
 #define REGISTRY_KANA_MAX 100    /* characters of a name */
 #define REGISTRY_PHONE_DIGITS 11 /* of a telephone number, at most */
+#define REGISTRY_MAIL_MAX 100    /* bytes of a mail address */
+#define REGISTRY_ADDRESS_MAX 210 /* bytes of a postal address */
+#define REGISTRY_LANG_MAX 7
 
 /* Where each column stands in this file. */
 struct registry_header {
-	size_t at[REGISTRY_COLUMN_COUNT];
+	size_t n;                         /* columns that there are */
+	size_t at[REGISTRY_COLUMN_COUNT]; /* not below n: not there */
 };
 
 /* Part of the reason of a row that may hold a My Number; such a row is not
@@ -66,6 +74,9 @@ struct registry_row {
 	char phones[STORE_PHONES_MAX][REGISTRY_PHONE_DIGITS + 1];
 	char pin[FACTOR_PIN_MAX + 1]; /* "" = none */
 	char kana[4 * REGISTRY_KANA_MAX + 1];
+	char mail[REGISTRY_MAIL_MAX + 1]; /* "" = none, as these */
+	char address[REGISTRY_ADDRESS_MAX + 1];
+	char lang[REGISTRY_LANG_MAX + 1];
 	struct store_cert cert; /* status_us is not set */
 };
 

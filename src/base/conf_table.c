@@ -24,6 +24,9 @@
 	"unspecified, keyCompromise, affiliationChanged, superseded, " \
 	"cessationOfOperation or privilegeWithdrawn"
 
+#define CONNECTORS "off, ejbca or webhook"
+#define CHANNELS "off, webhook or smtp"
+
 const struct conf_def conf_table[] = {
 	{ "store", CONF_PATH, AT(store), 0, 0, "/var/lib/holdline/holdline.db",
 	    "The database with everything that must survive: an SQLite file, "
@@ -166,6 +169,107 @@ const struct conf_def conf_table[] = {
 	    "What becomes of a hold after that: it is revoked with "
 	    "policy.lost_reason, or nothing but a note in its case. It is "
 	    "never lifted." },
+
+	{ "ca.connector", CONF_CONNECTOR, AT(ca_connector), 0, 0, "off",
+	    "How the certification authority is told of holds, lifts and "
+	    "revocations, see doc/ca.md; the hotline's own hold never waits "
+	    "for it." },
+	{ "ca.url", CONF_WEB_URL, AT(ca_url), 0, 0, "",
+	    "Where it is: of EJBCA such as "
+	    "https://ca.example/ejbca/ejbca-rest-api; or the webhook." },
+	{ "ca.issuers", CONF_PATH_OR_NONE, AT(ca_issuers), 0, 0, "",
+	    "For EJBCA, a file that names the issuers: in each line an issuer "
+	    "key hash and a distinguished name." },
+	{ "ca.secret_file", CONF_PATH_OR_NONE, AT(ca_secret_file), 0, 0, "",
+	    "For a webhook, a file with the secret that signs requests; "
+	    "nobody else may read it." },
+	{ "ca.tls_ca", CONF_PATH_OR_NONE, AT(ca_tls_ca), 0, 0, "",
+	    "The CA certificates, in PEM, that may sign the server's; empty: "
+	    "those of the system." },
+	{ "ca.tls_cert", CONF_PATH_OR_NONE, AT(ca_tls_cert), 0, 0, "",
+	    "Our own certificate with its chain, in PEM." },
+	{ "ca.tls_key", CONF_PATH_OR_NONE, AT(ca_tls_key), 0, 0, "",
+	    "The private key of ca.tls_cert, in PEM; empty: it is in that "
+	    "file." },
+	{ "ca.proxy", CONF_TEXT, AT(ca_proxy), 0, 0, "",
+	    "A proxy such as http://proxy.example:3128 or "
+	    "socks5h://10.0.0.1:1080; empty: none." },
+	{ "ca.backdate", CONF_SWITCH, AT(ca_backdate), 0, 0, "off",
+	    "Tell EJBCA the time of a hold or revocation, too; the "
+	    "certificate profile must allow back-dating." },
+	{ "ca.timeout", CONF_DURATION, AT(ca_timeout_us), 100 * MS, 5 * MIN,
+	    "20s", "How long one request may take, connecting included." },
+	{ "ca.in_flight", CONF_COUNT, AT(ca_in_flight), 1, 16, "4",
+	    "Certificates that each server tells it of at once." },
+	{ "ca.retry", CONF_DURATION, AT(ca_retry_us), 100 * MS, 1 * H, "5s",
+	    "The first delay before telling again; it doubles." },
+	{ "ca.retry_max", CONF_DURATION, AT(ca_retry_max_us), 1 * S, 24 * H,
+	    "15min", "The longest such delay, and the longest pause." },
+	{ "ca.faults", CONF_COUNT, AT(ca_faults), 1, 1000, "5",
+	    "Failures in a row after which it is left alone for a while." },
+	{ "ca.pause", CONF_DURATION, AT(ca_pause_us), 100 * MS, 1 * H, "30s",
+	    "The first such while; it doubles, and a single request then "
+	    "probes." },
+	{ "ca.audit", CONF_DURATION, AT(ca_audit_us), 0, 720 * H, "0s",
+	    "How often a certificate that it was told of is compared again, "
+	    "as long as it is valid; 0s: never." },
+
+	{ "notice.holder", CONF_CHANNEL, AT(notice_holder), 0, 0, "off",
+	    "How holders hear that their certificates were put on hold, "
+	    "lifted or revoked, see doc/notices.md." },
+	{ "notice.municipality", CONF_CHANNEL, AT(notice_municipality), 0, 0,
+	    "off", "How municipalities hear of a new case." },
+	{ "notice.url", CONF_WEB_URL, AT(notice_url), 0, 0, "",
+	    "The webhook for notices: a gateway to short messages and "
+	    "letters." },
+	{ "notice.secret_file", CONF_PATH_OR_NONE, AT(notice_secret_file), 0, 0,
+	    "",
+	    "A file with the secret that signs its requests; nobody else may "
+	    "read it." },
+	{ "notice.tls_ca", CONF_PATH_OR_NONE, AT(notice_tls_ca), 0, 0, "",
+	    "As ca.tls_ca, for the webhook." },
+	{ "notice.tls_cert", CONF_PATH_OR_NONE, AT(notice_tls_cert), 0, 0, "",
+	    "As ca.tls_cert, for the webhook." },
+	{ "notice.tls_key", CONF_PATH_OR_NONE, AT(notice_tls_key), 0, 0, "",
+	    "As ca.tls_key, for the webhook." },
+	{ "notice.proxy", CONF_TEXT, AT(notice_proxy), 0, 0, "",
+	    "As ca.proxy, for the webhook." },
+	{ "notice.addresses", CONF_PATH_OR_NONE, AT(notice_addresses), 0, 0, "",
+	    "A file with the municipalities' mail addresses: in each line "
+	    "a code of six digits and an address." },
+	{ "notice.default_address", CONF_MAIL, AT(notice_default), 0, 0, "",
+	    "For municipalities that are not in that file; empty: none." },
+	{ "notice.timeout", CONF_DURATION, AT(notice_timeout_us), 100 * MS,
+	    5 * MIN, "20s",
+	    "How long a request, or handing over a mail, may "
+	    "take." },
+	{ "notice.in_flight", CONF_COUNT, AT(notice_in_flight), 1, 16, "4",
+	    "Notices that each server sends at once." },
+	{ "notice.retry", CONF_DURATION, AT(notice_retry_us), 100 * MS, 1 * H,
+	    "10s", "The first delay before sending again; it doubles." },
+	{ "notice.retry_max", CONF_DURATION, AT(notice_retry_max_us), 1 * S,
+	    24 * H, "15min", "The longest such delay, and the longest pause." },
+	{ "notice.faults", CONF_COUNT, AT(notice_faults), 1, 1000, "5",
+	    "Failures in a row after which a gateway or mail server is left "
+	    "alone for a while." },
+	{ "notice.pause", CONF_DURATION, AT(notice_pause_us), 100 * MS, 1 * H,
+	    "30s", "The first such while; it doubles." },
+	{ "notice.give_up", CONF_DURATION, AT(notice_give_up_us), 1 * MIN,
+	    720 * H, "72h",
+	    "A notice that could not be sent for so long is given up, and "
+	    "alarmed." },
+
+	{ "smtp.url", CONF_MAIL_URL, AT(smtp_url), 0, 0, "",
+	    "The mail server for notices: smtps://HOST, or smtp://HOST:587, "
+	    "which must offer STARTTLS unless it is on this machine." },
+	{ "smtp.from", CONF_MAIL, AT(smtp_from), 0, 0, "",
+	    "The address that notices come from." },
+	{ "smtp.user", CONF_TEXT, AT(smtp_user), 0, 0, "",
+	    "The user to log in as; empty: no login." },
+	{ "smtp.password_file", CONF_PATH_OR_NONE, AT(smtp_password_file), 0, 0,
+	    "", "A file with that user's password; nobody else may read it." },
+	{ "smtp.tls_ca", CONF_PATH_OR_NONE, AT(smtp_tls_ca), 0, 0, "",
+	    "As ca.tls_ca, for the mail server." },
 
 	{ "redis.address", CONF_SOCKET, AT(redis_address), 0, 0,
 	    "127.0.0.1:6379",
@@ -658,6 +762,89 @@ conf_take_reason(struct conf *c, const struct conf_def *d, const char *value,
 	return conf_take_choice(c, d, REASONS, value, err);
 }
 
+static int
+conf_take_connector(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	return conf_take_choice(c, d, CONNECTORS, value, err);
+}
+
+static int
+conf_take_channel(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	return conf_take_choice(c, d, CHANNELS, value, err);
+}
+
+/* Something follows the scheme, and no blank or control character does. */
+static bool
+conf_is_url(const char *value, const char *scheme)
+{
+	size_t n = strlen(scheme), i;
+
+	if (strncmp(value, scheme, n) != 0 || value[n] == '\0' ||
+	    value[n] == '/')
+		return false;
+	for (i = n; value[i] != '\0'; i++)
+		if (value[i] <= ' ' || value[i] > '~' || value[i] == '@')
+			return false; /* nor a password */
+	return true;
+}
+
+/* Personal data and keys cross no network readable. */
+static bool
+conf_is_web_url(const char *value)
+{
+	static const char *const local[] = { "http://127.0.0.1", "http://[::1]",
+		"http://localhost" };
+	size_t i, n;
+
+	if (conf_is_url(value, "https://"))
+		return true;
+	for (i = 0; i < sizeof(local) / sizeof(local[0]); i++) {
+		n = strlen(local[i]);
+		if (strncmp(value, local[i], n) == 0 &&
+		    (value[n] == '\0' || value[n] == ':' || value[n] == '/'))
+			return conf_is_url(value, "http://");
+	}
+	return false;
+}
+
+static int
+conf_take_web_url(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	if (value[0] != '\0' && !conf_is_web_url(value))
+		return err_set(err, ERR_PARSE,
+		    "\"%s\" is not a URL such as https://host/path (http is "
+		    "for this machine alone)",
+		    value);
+	return conf_set_text(c, d, value, err);
+}
+
+static int
+conf_take_mail_url(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	if (value[0] != '\0' && !conf_is_url(value, "smtp://") &&
+	    !conf_is_url(value, "smtps://"))
+		return err_set(err, ERR_PARSE,
+		    "\"%s\" is not a mail server such as smtps://host or "
+		    "smtp://host:587",
+		    value);
+	return conf_set_text(c, d, value, err);
+}
+
+static int
+conf_take_mail(struct conf *c, const struct conf_def *d, const char *value,
+    struct err *err)
+{
+	if (value[0] != '\0' && !str_is_mail(value))
+		return err_set(
+		    err, ERR_PARSE, "\"%s\" is not a mail address", value);
+	return conf_set_text(c, d, value, err);
+}
+
 /* What a type is called, and how it is read. */
 static const struct conf_kind {
 	const char *name;
@@ -676,6 +863,12 @@ static const struct conf_kind {
 	[CONF_LANG] = { "language", conf_take_lang },
 	[CONF_SWITCH] = { "on or off", conf_take_switch },
 	[CONF_TEXT] = { "text", conf_set_text },
+	[CONF_WEB_URL] = { "URL, or \"\" for none", conf_take_web_url },
+	[CONF_MAIL_URL] = { "smtp or smtps URL, or \"\" for none",
+	    conf_take_mail_url },
+	[CONF_MAIL] = { "mail address, or \"\" for none", conf_take_mail },
+	[CONF_CONNECTOR] = { CONNECTORS, conf_take_connector },
+	[CONF_CHANNEL] = { CHANNELS, conf_take_channel },
 	[CONF_SOCKET_OR_NONE] = { "IP:PORT, unix:PATH, or empty",
 	    conf_take_socket_or_none },
 	[CONF_LINES] = { "list of NUMBER=LANGUAGE", conf_take_line },

@@ -25,8 +25,13 @@ enum conf_type {
 	CONF_SOCKET,  /* IP:PORT or unix:PATH */
 	CONF_SOCKET_OR_NONE,
 	CONF_LANG,
-	CONF_SWITCH, /* on or off */
-	CONF_TEXT,   /* may be empty */
+	CONF_SWITCH,    /* on or off */
+	CONF_TEXT,      /* may be empty */
+	CONF_WEB_URL,   /* https, or http on this machine; "" = none */
+	CONF_MAIL_URL,  /* smtp or smtps; "" = none */
+	CONF_MAIL,      /* a mail address; "" = none */
+	CONF_CONNECTOR, /* to a certification authority */
+	CONF_CHANNEL,   /* for notices */
 	CONF_DURABILITY,
 	CONF_NAME,  /* a host's, or empty */
 	CONF_LINES, /* lists; all others are one value */

@@ -132,3 +132,19 @@ str_columns(const char *s)
 	}
 	return columns;
 }
+
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+bool
+str_is_mail(const char *s)
+{
+	size_t local = strspn(s, LETTERS ".!#$%&'*+/=?^_`{|}~-"), domain;
+
+	if (local == 0 || local > 64 || s[local] != '@')
+		return false;
+	s += local + 1;
+	domain = strspn(s, LETTERS ".-");
+	return domain > 0 && s[domain] == '\0' && domain + local < 254 &&
+	    s[0] != '.' && s[0] != '-' && s[domain - 1] != '.' &&
+	    s[domain - 1] != '-';
+}

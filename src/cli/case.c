@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "case.h"
 #include "cli/cli.h"
+#include "cli/dispatch.h"
 #include "cli/option.h"
 #include "cli/registry_put.h"
 #include "cli/registry_row.h"
@@ -291,7 +292,8 @@ show_seen(const struct store_case_show *r, size_t i)
 }
 
 static void
-show_text(const struct store_case_show *r, const char *ref)
+show_text(const struct store_case_show *r, const char *ref,
+    const struct store_dispatch_list *told)
 {
 	const struct store_case *c = &r->found;
 	char place[PLACE_SIZE];
@@ -306,6 +308,7 @@ show_text(const struct store_case_show *r, const char *ref)
 	printf("language    %s\n", c->lang);
 	show_times(c);
 	show_decision(r);
+	dispatch_show_told(told);
 	printf("\nCertificates put on hold by this report: %zu\n", r->n);
 	for (i = 0; i < r->n; i++) {
 		putchar('\n');
@@ -325,7 +328,8 @@ show_text(const struct store_case_show *r, const char *ref)
 }
 
 static void
-show_case_json(const struct store_case_show *r, const char *ref, bool opened)
+show_case_json(const struct store_case_show *r, const char *ref, bool opened,
+    const struct store_dispatch_list *told)
 {
 	json_t *value = case_json(&r->found), *certs = json_array(), *cert;
 	int64_t now_us = clock_wall_us();
@@ -348,6 +352,7 @@ show_case_json(const struct store_case_show *r, const char *ref, bool opened)
 	if (!opened)
 		json_object_set_new(value, "holder_note", json_string(ref));
 	json_object_set_new(value, "certificates", certs);
+	json_object_set_new(value, "told", dispatch_told_json(told));
 	show_json(stdout, value);
 }
 
@@ -355,6 +360,7 @@ static int
 show_report(const struct cli_command *self, const struct cli_site *site,
     struct store_case_show *r, bool json)
 {
+	struct store_dispatch_list told = { .n = 0 };
 	char ref[512], text[160];
 	bool opened;
 
@@ -368,11 +374,15 @@ show_report(const struct cli_command *self, const struct cli_site *site,
 		    r->receipt);
 		return cli_fail(self, text);
 	}
+	told.hold_id = r->found.hold_id;
+	store_dispatch_list(site->store, &told);
+	if (store_wait(site->store, &told.req) == -1)
+		return cli_fail(self, told.req.err.text);
 	opened = open_ref(r, site->conf->key_file, ref, sizeof(ref));
 	if (json)
-		show_case_json(r, ref, opened);
+		show_case_json(r, ref, opened, &told);
 	else
-		show_text(r, ref);
+		show_text(r, ref, &told);
 	secret_cleanse(ref, sizeof(ref));
 	return 0;
 }
@@ -445,8 +455,10 @@ const struct cli_command cli_case_show = {
 	    "Shows the case with this receipt number (受付番号, ten digits):\n"
 	    "the municipality, the times of report, verification, storing\n"
 	    "and visibility to relying parties, the certificates that were\n"
-	    "put on hold as they are now, the holder's reference, and what\n"
-	    "the counter does next.  The reference is sealed in the store;\n"
+	    "put on hold as they are now, the holder's reference, whether\n"
+	    "holder and municipality were told and the certification\n"
+	    "authority agrees (where they are told), and what the counter\n"
+	    "does next.  The reference is sealed in the store;\n"
 	    "it is opened with the key file.\n"
 	    "\n"
 	    "Options:\n"

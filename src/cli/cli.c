@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "cli/cli.h"
+#include "publish/hooks.h"
 #include "store/store.h"
 
 #ifndef PACKAGE_VERSION
@@ -23,7 +24,8 @@ static const struct cli_command *const cli_commands[] = { &cli_registry_import,
 	&cli_case_show, &cli_case_decide, &cli_crl, &cli_audit_verify,
 	&cli_cache_status, &cli_cache_verify, &cli_cache_rebuild,
 	&cli_store_backup, &cli_store_copy, &cli_store_restore, &cli_node_list,
-	&cli_events, &cli_call, &cli_conf, &cli_flow };
+	&cli_events, &cli_dispatch_list, &cli_dispatch_show,
+	&cli_dispatch_retry, &cli_ca_check, &cli_call, &cli_conf, &cli_flow };
 
 #define CLI_N (sizeof(cli_commands) / sizeof(cli_commands[0]))
 #define CLI_NEAR 3 /* one change in so many characters may be a slip */
@@ -328,6 +330,7 @@ cli_open_site(struct cli_site *site, const char *path, int with_keys,
 	if (site->conf == NULL)
 		return -1;
 	options.path = site->conf->store;
+	options.tell = hooks_tell(site->conf);
 	if ((site->store = store_open(&options, err)) == NULL)
 		return -1;
 	if (with_keys &&

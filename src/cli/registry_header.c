@@ -23,6 +23,9 @@ static const char *const names[] = {
 	[REGISTRY_NOT_BEFORE] = "not_before",
 	[REGISTRY_NOT_AFTER] = "not_after",
 	[REGISTRY_STATUS] = "status",
+	[REGISTRY_MAIL] = "mail",
+	[REGISTRY_ADDRESS] = "address",
+	[REGISTRY_LANG] = "lang",
 };
 _Static_assert(sizeof(names) / sizeof(names[0]) == REGISTRY_COLUMN_COUNT,
     "every registry_column needs a name");
@@ -102,6 +105,7 @@ registry_header_parse(
 		return err_set(err, ERR_PARSE, "there is no header");
 	for (c = 0; c < REGISTRY_COLUMN_COUNT; c++)
 		header->at[c] = ABSENT;
+	header->n = row->n;
 	for (i = 0; i < row->n; i++) {
 		c = column_find(row->fields[i]);
 		if (c == REGISTRY_COLUMN_COUNT)
@@ -111,7 +115,7 @@ registry_header_parse(
 		else
 			header->at[c] = i;
 	}
-	for (c = 0; c < REGISTRY_COLUMN_COUNT; c++)
+	for (c = 0; c < REGISTRY_OPTIONAL; c++)
 		if (header->at[c] == ABSENT)
 			list_add(&missing, names[c]);
 	if (unknown.n > 0 && missing.n > 0)

@@ -14,7 +14,14 @@
 
 #define CONTACT_MAX (STORE_CONTACT_MAX - SECRET_SEAL_EXTRA)
 
-/* {"kana":...,"phones":[...],"ref":...} */
+static const char *
+or_null(const char *text)
+{
+	return text[0] != '\0' ? text : NULL;
+}
+
+/* {"kana":...,"phones":[...],"ref":...}, and "address", "lang", "mail" where
+ * there is one. */
 static size_t
 contact_text(const struct registry_row *row, char text[CONTACT_MAX])
 {
@@ -24,8 +31,9 @@ contact_text(const struct registry_row *row, char text[CONTACT_MAX])
 
 	for (i = 0; i < row->n_phones; i++)
 		json_array_append_new(phones, json_string(row->phones[i]));
-	all = json_pack("{s:s, s:s, s:o}", "ref", row->ref, "kana", row->kana,
-	    "phones", phones);
+	all = json_pack("{s:s, s:s, s:o, s:s*, s:s*, s:s*}", "ref", row->ref,
+	    "kana", row->kana, "phones", phones, "mail", or_null(row->mail),
+	    "address", or_null(row->address), "lang", or_null(row->lang));
 	if (all != NULL)
 		len = json_dumpb(
 		    all, text, CONTACT_MAX, JSON_COMPACT | JSON_SORT_KEYS);

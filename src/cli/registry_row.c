@@ -295,6 +295,46 @@ parse_status(struct registry_row *out, const char *text, struct err *err)
 	return err_set(err, ERR_PARSE, "neither good nor hold nor revoked");
 }
 
+static int
+parse_mail(struct registry_row *out, const char *text, struct err *err)
+{
+	if (text[0] != '\0' && !str_is_mail(text))
+		return err_set(err, ERR_PARSE, "not a mail address");
+	if (str_copy(out->mail, sizeof(out->mail), text) == -1)
+		return err_set(
+		    err, ERR_RANGE, "longer than %d bytes", REGISTRY_MAIL_MAX);
+	return 0;
+}
+
+static int
+parse_address(struct registry_row *out, const char *text, struct err *err)
+{
+	const char *p;
+
+	for (p = text; *p != '\0'; p++)
+		if (is_control(*p) || *p == '"' || *p == '\\')
+			return err_set(err, ERR_PARSE,
+			    "a control character, a quote or a backslash is "
+			    "in it");
+	if (like_my_number(text))
+		return err_set(err, ERR_REFUSED, REGISTRY_MY_NUMBER);
+	if (str_copy(out->address, sizeof(out->address), text) == -1)
+		return err_set(err, ERR_RANGE, "longer than %d bytes",
+		    REGISTRY_ADDRESS_MAX);
+	return 0;
+}
+
+static int
+parse_lang(struct registry_row *out, const char *text, struct err *err)
+{
+	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz_-");
+
+	if (text[n] != '\0' || n == 1 || n > REGISTRY_LANG_MAX)
+		return err_set(
+		    err, ERR_PARSE, "not a language such as ja or en");
+	return str_copy(out->lang, sizeof(out->lang), text);
+}
+
 static int (*const parsers[])(
     struct registry_row *out, const char *text, struct err *err) = {
 	[REGISTRY_HOLDER_REF] = parse_ref,
@@ -311,6 +351,9 @@ static int (*const parsers[])(
 	[REGISTRY_NOT_BEFORE] = parse_not_before,
 	[REGISTRY_NOT_AFTER] = parse_not_after,
 	[REGISTRY_STATUS] = parse_status,
+	[REGISTRY_MAIL] = parse_mail,
+	[REGISTRY_ADDRESS] = parse_address,
+	[REGISTRY_LANG] = parse_lang,
 };
 _Static_assert(sizeof(parsers) / sizeof(parsers[0]) == REGISTRY_COLUMN_COUNT,
     "every registry_column needs its rules");
@@ -338,11 +381,13 @@ registry_row_parse(struct registry_row *out,
 	int rc = 0;
 
 	memset(out, 0, sizeof(*out));
-	if (row->n != REGISTRY_COLUMN_COUNT)
+	if (row->n != header->n)
 		return err_set(err, ERR_PARSE,
-		    "the row has %zu fields and the header has %d", row->n,
-		    REGISTRY_COLUMN_COUNT);
+		    "the row has %zu fields and the header has %zu", row->n,
+		    header->n);
 	for (c = 0; c < REGISTRY_COLUMN_COUNT && rc == 0; c++) {
+		if (header->at[c] >= header->n)
+			continue; /* may be left out */
 		if (trim(text, sizeof(text), row->fields[header->at[c]]) == -1)
 			rc = err_set(err, ERR_RANGE, "much too long");
 		else
@@ -365,7 +410,9 @@ registry_row_same_holder(
 	    strcmp(a->postal, b->postal) != 0 ||
 	    strcmp(a->municipality, b->municipality) != 0 ||
 	    strcmp(a->pin, b->pin) != 0 || strcmp(a->kana, b->kana) != 0 ||
-	    a->n_phones != b->n_phones)
+	    strcmp(a->mail, b->mail) != 0 ||
+	    strcmp(a->address, b->address) != 0 ||
+	    strcmp(a->lang, b->lang) != 0 || a->n_phones != b->n_phones)
 		return false;
 	for (i = 0; i < a->n_phones; i++)
 		if (strcmp(a->phones[i], b->phones[i]) != 0)

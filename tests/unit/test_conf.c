@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -297,6 +298,49 @@ test_values_are_read(void **state)
 	conf_free(c);
 }
 
+/* Where others are reached: nothing personal crosses a network readable. */
+static void
+test_urls_and_addresses(void **state)
+{
+	static const struct {
+		const char *text;
+		bool good;
+	} files[] = {
+		{ "ca { url = \"\" }", true },
+		{ "ca { url = \"https://ca.example/x\" }", true },
+		{ "ca { url = \"http://127.0.0.1:8080/x\" }", true },
+		{ "ca { url = \"http://localhost\" }", true },
+		{ "ca { url = \"http://[::1]/\" }", true },
+		{ "ca { url = \"http://ca.example/\" }", false },
+		{ "ca { url = \"http://localhost.example/\" }", false },
+		{ "ca { url = \"http://127.0.0.1:x@ca.example/\" }", false },
+		{ "ca { url = \"https://\" }", false },
+		{ "ca { url = \"https:///x\" }", false },
+		{ "ca { url = \"https://a b/\" }", false },
+		{ "ca { url = \"ftp://ca.example/\" }", false },
+		{ "ca { connector = ejbca }", true },
+		{ "ca { connector = smtp }", false },
+		{ "notice { holder = smtp }", true },
+		{ "notice { holder = ejbca }", false },
+		{ "smtp { url = \"smtp://mail.example:587\" }", true },
+		{ "smtp { url = \"smtps://mail.example\" }", true },
+		{ "smtp { url = \"https://mail.example\" }", false },
+		{ "smtp { from = \"a@b.example\" }", true },
+		{ "smtp { from = \"A <a@b.example>\" }", false },
+	};
+	struct conf *c;
+	struct err err;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		c = load(files[i].text, &err);
+		if ((c != NULL) != files[i].good)
+			fail_msg("%s: %s", files[i].text, err.text);
+		conf_free(c);
+	}
+}
+
 static void
 test_comments_and_quotes(void **state)
 {
@@ -449,6 +493,7 @@ main(void)
 		cmocka_unit_test(test_mistakes_are_explained),
 		cmocka_unit_test(test_files_that_cannot_be_read),
 		cmocka_unit_test(test_values_are_read),
+		cmocka_unit_test(test_urls_and_addresses),
 		cmocka_unit_test(test_comments_and_quotes),
 		cmocka_unit_test(test_the_empty_list_and_the_empty_file),
 		cmocka_unit_test(test_a_list_has_room_for_so_many),

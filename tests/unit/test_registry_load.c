@@ -160,6 +160,7 @@ begin(struct load *l, unsigned int threads)
 	memset(l, 0, sizeof(*l));
 	l->store = calloc(1, sizeof(*l->store));
 	l->keys = ring();
+	l->header.n = REGISTRY_OPTIONAL;
 	for (i = 0; i < REGISTRY_COLUMN_COUNT; i++)
 		l->header.at[i] = i;
 	options.store = l->store;
@@ -183,7 +184,7 @@ feed(struct load *l, uint64_t nr, unsigned int serial, const char *pin,
 {
 	char hex[16], raw[16];
 	struct csv_row row = { .line = nr,
-		.n = REGISTRY_COLUMN_COUNT,
+		.n = REGISTRY_OPTIONAL,
 		.fields = { "ref-1", "1980-02-29", "1000001", "131016",
 		    "0300000001;09011110001;0300000002", pin, "ヤマダ", "card",
 		    "signature", "0123456789012345678901234567890123456789",

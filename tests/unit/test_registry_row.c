@@ -30,10 +30,13 @@ static const char *const good[REGISTRY_COLUMN_COUNT] = {
 	[REGISTRY_NOT_BEFORE] = "2024-04-01",
 	[REGISTRY_NOT_AFTER] = "2029-02-28",
 	[REGISTRY_STATUS] = "hold",
+	[REGISTRY_MAIL] = "taro@mail.example",
+	[REGISTRY_ADDRESS] = "東京都千代田区丸の内1-2-3",
+	[REGISTRY_LANG] = "en",
 };
 
-static const struct registry_header in_order = { .at = { 0, 1, 2, 3, 4, 5, 6, 7,
-						     8, 9, 10, 11, 12, 13 } };
+static const struct registry_header in_order = { .n = REGISTRY_COLUMN_COUNT,
+	.at = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 } };
 
 /* The good row, with one field changed. */
 static int
@@ -234,6 +237,20 @@ static const struct {
 	{ REGISTRY_STATUS, "revoked", NULL },
 	{ REGISTRY_STATUS, "expired",
 	    "status: neither good nor hold nor revoked" },
+
+	{ REGISTRY_MAIL, "", NULL },
+	{ REGISTRY_MAIL, "a.b+c@d-e.example", NULL },
+	{ REGISTRY_MAIL, "a@b@c", "mail: not a mail address" },
+	{ REGISTRY_MAIL, "a@b\r\nBcc: c@d", "mail: not a mail address" },
+	{ REGISTRY_ADDRESS, "", NULL },
+	{ REGISTRY_ADDRESS, "123456789012",
+	    "address: twelve digits could be a My Number, which is never "
+	    "stored" },
+	{ REGISTRY_ADDRESS, "a\"b",
+	    "address: a control character, a quote or a backslash is in it" },
+	{ REGISTRY_LANG, "", NULL },
+	{ REGISTRY_LANG, "ja", NULL },
+	{ REGISTRY_LANG, "Japanese", "lang: not a language such as ja or en" },
 };
 
 static void
@@ -274,6 +291,11 @@ test_the_longest_of_everything(void **state)
 	strcat(kana, "x");
 	assert_int_equal(parse(&r, REGISTRY_KANA_NAME, kana, &err), -1);
 	assert_string_equal(err.text, "kana_name: longer than 100 characters");
+	memset(huge, 'x', REGISTRY_ADDRESS_MAX + 1);
+	assert_int_equal(parse(&r, REGISTRY_ADDRESS, huge, &err), -1);
+	assert_string_equal(err.text, "address: longer than 210 bytes");
+	huge[REGISTRY_ADDRESS_MAX] = '\0';
+	assert_int_equal(parse(&r, REGISTRY_ADDRESS, huge, &err), 0);
 	memset(huge, '1', sizeof(huge) - 1);
 	assert_int_equal(parse(&r, REGISTRY_TELEPHONES, huge, &err), -1);
 	assert_string_equal(err.text, "telephones: much too long");
@@ -339,7 +361,7 @@ test_a_row_has_as_many_fields_as_the_header(void **state)
 	assert_int_equal(
 	    registry_row_parse(&r, &in_order, &row, TODAY, &err), -1);
 	assert_string_equal(
-	    err.text, "the row has 13 fields and the header has 14");
+	    err.text, "the row has 16 fields and the header has 17");
 }
 
 /* Read a header (and perhaps a row) from text. */
@@ -379,11 +401,12 @@ test_columns_come_in_any_order(void **state)
 	size_t i;
 
 	(void)state;
-	assert_int_equal(read_header(&r, REGISTRY_HEADER), 0);
+	assert_int_equal(
+	    read_header(&r, REGISTRY_HEADER ",mail,address,lang"), 0);
 	assert_memory_equal(&r.header, &in_order, sizeof(in_order));
 	assert_int_equal(
 	    read_header(&r,
-		"status, not_after ,not_before,serial,issuer,kind,carrier,"
+		"lang,address,mail,status, not_after ,not_before,serial,issuer,kind,carrier,"
 		"\"kana_name\",pin,telephones,municipality_code,postal_code,"
 		"birth_date,holder_ref"),
 	    0);
@@ -393,6 +416,31 @@ test_columns_come_in_any_order(void **state)
 	    registry_row_parse(&out, &r.header, &row, TODAY, &r.err), 0);
 	assert_string_equal(out.ref, "ref-1");
 	assert_int_equal(out.cert.status, STORE_HELD);
+}
+
+static void
+test_the_last_columns_may_be_left_out(void **state)
+{
+	struct csv_row row = { .n = REGISTRY_OPTIONAL };
+	struct registry_row out;
+	struct read r;
+
+	(void)state;
+	assert_int_equal(read_header(&r, REGISTRY_HEADER), 0);
+	memcpy(row.fields, good, sizeof(good));
+	assert_int_equal(
+	    registry_row_parse(&out, &r.header, &row, TODAY, &r.err), 0);
+	assert_string_equal(out.mail, "");
+	assert_string_equal(out.address, "");
+	assert_string_equal(out.lang, "");
+	assert_int_equal(read_header(&r, "mail," REGISTRY_HEADER), 0);
+	row.n++;
+	memcpy(row.fields + 1, good, REGISTRY_OPTIONAL * sizeof(good[0]));
+	row.fields[0] = "a@b.example";
+	assert_int_equal(
+	    registry_row_parse(&out, &r.header, &row, TODAY, &r.err), 0);
+	assert_string_equal(out.mail, "a@b.example");
+	assert_string_equal(out.ref, "ref-1");
 }
 
 static void
@@ -440,6 +488,7 @@ main(void)
 		cmocka_unit_test(test_telephones_have_one_form),
 		cmocka_unit_test(test_a_row_has_as_many_fields_as_the_header),
 		cmocka_unit_test(test_columns_come_in_any_order),
+		cmocka_unit_test(test_the_last_columns_may_be_left_out),
 		cmocka_unit_test(test_a_wrong_header_is_explained),
 	};
 	return cmocka_run_group_tests_name("registry_row", tests, NULL, NULL);
