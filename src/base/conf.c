@@ -11,7 +11,7 @@
 #include "base/err.h"
 
 #define CONF_SECTION_MAX 16 /* characters of a section's name */
-#define CONF_FILE_MAX 65536 /* bytes; ours has some 5,000 */
+#define CONF_FILE_MAX 65536 /* bytes; ours has some 14,000 */
 
 /* Put behind the file's text: libconfuse takes the end of the file for the end
  * of any section, and this row belongs to none. */

@@ -284,6 +284,30 @@ test_nobody_there(void **state)
 	assert_string_not_equal(w->last.why, "");
 }
 
+/* By the proxy that was set, and by no other. */
+static void
+test_proxies(void **state)
+{
+	struct web_peer by = peer;
+	struct world *w = *state;
+	char proxy[64];
+
+	w->answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+	assert_int_equal(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
+	ask(w, "GET", NULL);
+	assert_int_equal(w->last.status, 200);
+	assert_true(asked(w, "GET /a?b HTTP/1.1\r\n"));
+	unsetenv("http_proxy");
+	snprintf(proxy, sizeof(proxy), "%.*s",
+	    (int)(strlen(w->url) - strlen("/a?b")), w->url);
+	by.proxy = proxy;
+	snprintf(w->url, sizeof(w->url), "http://ca.invalid/x");
+	begin(w, &by, "GET", NULL);
+	event_base_dispatch(w->base);
+	assert_int_equal(w->last.status, 200);
+	assert_true(asked(w, "GET http://ca.invalid/x HTTP/1.1\r\n"));
+}
+
 static void
 test_silence_ends(void **state)
 {
@@ -361,6 +385,7 @@ main(void)
 		TEST(test_half_an_answer_is_none),
 		TEST(test_garbage_is_no_answer),
 		TEST(test_nobody_there),
+		TEST(test_proxies),
 		TEST(test_silence_ends),
 		TEST(test_cancelled_is_never_told),
 		TEST(test_what_cannot_be_asked),
