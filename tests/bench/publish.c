@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bench/publish -- how fast a change of status reaches those who read.
+ *
+ * push-rate: changes per second through the publisher's cache, each compared
+ * and set by FCALL and read back, in pages as from the outbox; divided by what
+ * redis-benchmark reaches with FCALL alone over one connection at the same
+ * depth of pipelining, in alternating rounds.
+ *
+ * push-delay: from the commit of a hold to the first answer "held" of a reader
+ * that asks for the record again and again over its own connection, as a
+ * responder does for each request; one hold alone, and while 200 holds/s run.
+ *
+ * Medians of one run; --quick takes seconds.
+ */
+#include <err.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <hiredis/hiredis.h>
+#include <sodium.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/timer.h"
+#include "publish/cache.h"
+#include "publish/publish.h"
+#include "store/hold.h"
+#include "store/registry.h"
+#include "wire/redis_link.h"
+#include "wire/status_record.h"
+
+#define ISSUER "00112233445566778899aabbccddeeff00112233"
+#define EVERY_US INT64_C(5000) /* 200 holds/s */
+
+static unsigned int rounds = 5, pages = 400, probes = 1000;
+
+static struct {
+	char dir[256], sock[300], address[310];
+	struct event_base *base;
+	struct event *tick, *store_ready;
+	struct timers *timers;
+	struct store *store;
+	struct cache *cache;
+	struct publish *publish;
+	struct redis_link *reader;
+	bool cache_up, reader_up, done;
+
+	/* push-rate */
+	bool pushing; /* else the outcomes are the publisher's */
+	struct store_outbox_row rows[STORE_OUTBOX_PAGE];
+	unsigned int page, pages_left;
+
+	/* push-delay */
+	unsigned int person, n;
+	bool under_load;
+	struct timer next_probe, next_hold;
+	struct store_hold probe;
+	char key[RECORD_KEY_SIZE];
+	int64_t committed_us;
+	double *delays;
+} b;
+
+/* ---- the loop */
+
+static void
+on_tick(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd, (void)what, (void)ctx;
+}
+
+static void
+on_store(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd, (void)what, (void)ctx;
+	store_dispatch(b.store);
+}
+
+static void
+run_until(const bool *flag)
+{
+	struct timeval tv;
+	int64_t us;
+
+	for (;;) {
+		timers_run(b.timers);
+		if (*flag)
+			return;
+		us = timers_next(b.timers) - timers_mono_us(b.timers);
+		if (timers_next(b.timers) != INT64_MAX) {
+			us = us < 0 ? 0 : us;
+			tv = (struct timeval){ us / CLOCK_S_US,
+				us % CLOCK_S_US };
+			evtimer_add(b.tick, &tv);
+		}
+		event_base_loop(b.base, EVLOOP_ONCE);
+	}
+}
+
+static int
+by_value(const void *x, const void *y)
+{
+	double l = *(const double *)x, r = *(const double *)y;
+
+	return (l > r) - (l < r);
+}
+
+static double
+quantile(double *values, size_t n, size_t percent)
+{
+	qsort(values, n, sizeof(values[0]), by_value);
+	return values[n * percent / 100 < n ? n * percent / 100 : n - 1];
+}
+
+/* ---- push-rate */
+
+static void
+push_page(void)
+{
+	struct store_outbox_row *r;
+	size_t i;
+
+	for (i = 0; i < STORE_OUTBOX_PAGE; i++) {
+		r = &b.rows[i];
+		*r = (struct store_outbox_row){
+			.seq = (int64_t)(b.page * STORE_OUTBOX_PAGE + i + 1),
+			.generation = 1,
+			.latest = 1,
+			.status = STORE_HELD,
+			.reason = 6,
+			.status_us = INT64_C(1795485600000000)
+		};
+		strcpy(r->issuer, ISSUER);
+		snprintf(r->serial, sizeof(r->serial), "%016" PRIx64, r->seq);
+	}
+	b.page++;
+	if (cache_push(b.cache, b.rows, STORE_OUTBOX_PAGE) == -1)
+		errx(1, "the link is down");
+}
+
+static void
+push_settled(const enum publish_outcome *outcomes)
+{
+	size_t i;
+
+	if (outcomes == NULL)
+		errx(1, "the link was lost");
+	for (i = 0; i < STORE_OUTBOX_PAGE; i++)
+		if (outcomes[i] != PUBLISH_SHOWN)
+			errx(1, "a push is %s",
+			    publish_outcome_name(outcomes[i]));
+	if (--b.pages_left == 0)
+		b.done = true;
+	else
+		push_page();
+}
+
+static double
+rate_ours(void)
+{
+	int64_t began = clock_mono_us();
+
+	b.pushing = true;
+	b.done = false;
+	b.pages_left = pages;
+	push_page();
+	run_until(&b.done);
+	b.pushing = false;
+	return (double)pages * STORE_OUTBOX_PAGE * 1e6 /
+	    (double)(clock_mono_us() - began);
+}
+
+/* redis-benchmark's own figure, for keys that are mostly new. */
+static double
+rate_bare(void)
+{
+	char command[900], line[300];
+	double rate = 0;
+	FILE *f;
+
+	snprintf(command, sizeof(command),
+	    "redis-benchmark -s %s --csv -c 1 -P %d -n %u -r 1000000000 "
+	    "FCALL jpki_set 1 jpki:st:" ISSUER ":__rand_int__ 1 H 6 "
+	    "1795485600 1 ''",
+	    b.sock, STORE_OUTBOX_PAGE, pages * STORE_OUTBOX_PAGE);
+	if ((f = popen(command, "r")) == NULL)
+		err(1, "redis-benchmark");
+	while (fgets(line, sizeof(line), f) != NULL)
+		if (strstr(line, "\",\"") != NULL && line[1] == 'F')
+			rate = strtod(strstr(line, "\",\"") + 3, NULL);
+	pclose(f);
+	if (rate <= 0)
+		errx(1, "redis-benchmark gave no rate");
+	return rate;
+}
+
+static void
+bench_rate(void)
+{
+	double ours[64], bare[64];
+	unsigned int i;
+
+	for (i = 0; i < rounds; i++) {
+		ours[i] = rate_ours();
+		bare[i] = rate_bare();
+	}
+	printf("pushed and read back %.0f/s, redis-benchmark's FCALL %.0f/s, "
+	       "%d in flight\n",
+	    quantile(ours, rounds, 50), quantile(bare, rounds, 50),
+	    STORE_OUTBOX_PAGE);
+	printf("bench push-rate %.2f x goal >= 0.8 %s\n",
+	    quantile(ours, rounds, 50) / quantile(bare, rounds, 50),
+	    quantile(ours, rounds, 50) >= 0.8 * quantile(bare, rounds, 50)
+		? "ok"
+		: "short");
+}
+
+/* ---- push-delay */
+
+static void probe_begin(void *ctx);
+
+static void
+decide_all(void *ctx, const struct store_cert *certs, size_t n, int64_t now_us,
+    bool *take)
+{
+	size_t i;
+
+	(void)ctx, (void)now_us;
+	for (i = 0; i < n; i++)
+		take[i] = certs[i].status == STORE_GOOD;
+}
+
+static void
+hold_submit(struct store_hold *r, void (*done)(struct store_req *req))
+{
+	memset(r, 0, sizeof(*r));
+	b.person++;
+	snprintf(r->call_id, sizeof(r->call_id), "1732.%u", b.person);
+	r->holder = b.person;
+	r->reported_us = r->verified_us = 1;
+	strcpy(r->lang, "ja");
+	r->decide = decide_all;
+	snprintf(r->receipts[0], sizeof(r->receipts[0]), "%010u", b.person);
+	r->req.done = done;
+	store_hold(b.store, r);
+}
+
+static void
+hold_committed(struct store_req *req)
+{
+	if (req->err.code != ERR_NONE)
+		errx(1, "hold failed: %s", req->err.text);
+	publish_kick(b.publish);
+}
+
+/* One of the 200 in a second. */
+static void
+other_committed(struct store_req *req)
+{
+	hold_committed(req);
+	free((char *)req - offsetof(struct store_hold, req));
+}
+
+static void
+other_begin(void *ctx)
+{
+	(void)ctx;
+	hold_submit(malloc(sizeof(struct store_hold)), other_committed);
+	timer_start(b.timers, &b.next_hold, EVERY_US, other_begin, NULL);
+}
+
+static void probe_ask(void);
+
+static void
+probe_answered(void *ctx, const struct redisReply *reply)
+{
+	const struct watermark none = { .found = RECORD_ABSENT };
+	const struct watermark_seen nothing = { .seq = 0 };
+	struct record record;
+
+	(void)ctx;
+	if (reply == NULL)
+		errx(1, "the reader's link was lost");
+	record_parse(&record, b.key, NULL, reply);
+	if (record_judge(&record, &none, &nothing, clock_wall_us()) !=
+	    RECORD_IS_HELD) {
+		probe_ask();
+		return;
+	}
+	b.delays[b.n++] = (double)(clock_mono_us() - b.committed_us) / 1000;
+	if (b.n == probes)
+		b.done = true;
+	else
+		timer_start(b.timers, &b.next_probe, 0, probe_begin, NULL);
+}
+
+static void
+probe_ask(void)
+{
+	const char *argv[] = { "HMGET", b.key, RECORD_FIELDS };
+
+	if (redis_link_send(b.reader, 2 + RECORD_N_FIELDS, argv, NULL,
+		probe_answered, NULL) == -1)
+		errx(1, "the reader's link is down");
+}
+
+static void
+probe_committed(struct store_req *req)
+{
+	b.committed_us = clock_mono_us();
+	hold_committed(req);
+	if (b.probe.n == 0)
+		errx(1, "a hold held nothing");
+	record_key(b.probe.certs[b.probe.n - 1].issuer,
+	    b.probe.certs[b.probe.n - 1].serial, b.key);
+	probe_ask();
+}
+
+static void
+probe_begin(void *ctx)
+{
+	(void)ctx;
+	hold_submit(&b.probe, probe_committed);
+}
+
+static void
+bench_delay(const char *name)
+{
+	double p50, p99;
+
+	b.n = 0;
+	b.done = false;
+	probe_begin(NULL);
+	run_until(&b.done);
+	p50 = quantile(b.delays, probes, 50);
+	p99 = quantile(b.delays, probes, 99);
+	printf("%s: commit to the changed answer p50 %.2f ms, p99 %.2f ms\n",
+	    name, p50, p99);
+	printf("bench push-delay-%s-p99 %.2f ms goal <= 1000 %s\n", name, p99,
+	    p99 <= 1000 ? "ok" : "short");
+}
+
+/* ---- what is measured */
+
+static void
+on_cache_up(void *ctx)
+{
+	(void)ctx;
+	b.cache_up = true;
+	if (b.publish != NULL)
+		publish_link_up(b.publish);
+}
+
+static void
+on_settled(void *ctx, const enum publish_outcome *outcomes)
+{
+	(void)ctx;
+	if (b.pushing)
+		push_settled(outcomes);
+	else
+		publish_settled(b.publish, outcomes);
+}
+
+static void
+on_reader_up(void *ctx, const struct redis_server *server)
+{
+	(void)ctx, (void)server;
+	b.reader_up = true;
+	redis_link_good(b.reader);
+}
+
+static void
+on_reader_down(void *ctx)
+{
+	(void)ctx;
+}
+
+static int
+push(void *ctx, const struct store_outbox_row *rows, size_t n)
+{
+	(void)ctx;
+	return cache_push(b.cache, rows, n);
+}
+
+static int64_t
+wall(void *ctx)
+{
+	(void)ctx;
+	return clock_wall_us();
+}
+
+/* Person i has certificates 2i - 1 and 2i. */
+static void
+fill(unsigned int people)
+{
+	struct store_put *rows = calloc(1000, sizeof(*rows)), *r;
+	unsigned int i, person;
+
+	for (i = 0; i < 2 * people; i++) {
+		r = &rows[i % 1000];
+		memset(r, 0, sizeof(*r));
+		person = i / 2 + 1;
+		memcpy(r->ref, &person, sizeof(person));
+		crypto_hash_sha256(r->tag, (void *)&person, sizeof(person));
+		strcpy(r->municipality, "131016");
+		strcpy(r->cert.issuer, ISSUER);
+		snprintf(r->cert.serial, sizeof(r->cert.serial), "ff%014x", i);
+		r->cert.kind = i % 2 ? STORE_AUTHENTICATION : STORE_SIGNATURE;
+		r->cert.not_before = 20240101;
+		r->cert.not_after = 20990101;
+		r->now_us = 1;
+		store_put(b.store, r);
+		if (i % 1000 == 999 || i + 1 == 2 * people)
+			while (store_pending(b.store) > 0)
+				store_dispatch(b.store);
+		if (r->req.err.code != ERR_NONE)
+			errx(1, "%s", r->req.err.text);
+	}
+	free(rows);
+}
+
+static void
+open_store(unsigned int threads)
+{
+	char path[300];
+	struct store_options o = { .path = path,
+		.threads = threads,
+		.queue_max = 10000,
+		.wall_us = wall };
+	struct err err;
+
+	snprintf(path, sizeof(path), "%s/store.db", b.dir);
+	if ((b.store = store_open(&o, &err)) == NULL)
+		errx(1, "%s", err.text);
+}
+
+static void
+open_links(void)
+{
+	struct cache_options cache = { .base = b.base,
+		.timers = b.timers,
+		.place = { b.address, NULL, 0, "", "", "", false,
+		    { "", "", "", "" } },
+		.timeout_s = 5,
+		.wait_us = 300000,
+		.retry_us = 100000,
+		.on_up = on_cache_up,
+		.on_settled = on_settled };
+	struct redis_link_options reader = { .base = b.base,
+		.timers = b.timers,
+		.place = cache.place,
+		.want = REDIS_ANY,
+		.timeout_s = 5,
+		.retry_us = 100000,
+		.module = "bench",
+		.hint = "",
+		.on_up = on_reader_up,
+		.on_down = on_reader_down };
+	struct err err;
+
+	if ((b.cache = cache_new(&cache, &err)) == NULL ||
+	    (b.reader = redis_link_new(&reader, &err)) == NULL)
+		errx(1, "%s", err.text);
+	run_until(&b.cache_up);
+	run_until(&b.reader_up);
+}
+
+/* Start a Redis on a socket in our folder; returns when it says it is ready.
+ * It is killed when we die. */
+static pid_t
+redis_start(void)
+{
+	int out[2];
+	char line[512];
+	FILE *f;
+	pid_t pid;
+
+	if (pipe(out) == -1 || (pid = fork()) == -1)
+		err(1, "redis-server");
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		dup2(out[1], STDOUT_FILENO);
+		close(out[0]);
+		close(out[1]);
+		execlp("redis-server", "redis-server", "--port", "0",
+		    "--unixsocket", b.sock, "--save", "", "--appendonly", "no",
+		    "--dir", b.dir, (char *)NULL);
+		_exit(127);
+	}
+	close(out[1]);
+	f = fdopen(out[0], "r");
+	while (fgets(line, sizeof(line), f) != NULL)
+		if (strstr(line, "eady to accept") != NULL)
+			return pid; /* f stays open, or it gets SIGPIPE */
+	errx(1, "redis-server did not start; is it installed?");
+}
+
+static void
+clean_up(void)
+{
+	static const char *const names[] = { "store.db", "store.db-wal",
+		"store.db-shm", "redis.sock" };
+	char path[300];
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", b.dir, names[i]);
+		unlink(path);
+	}
+	rmdir(b.dir);
+}
+
+static void
+bench_delays(void)
+{
+	struct publish_options o = {
+		.timers = b.timers, .poll_us = 2 * CLOCK_S_US, .push = push
+	};
+
+	open_store(0);
+	fill(20 * probes + 10000);
+	store_close(b.store);
+	open_store(1);
+	o.store = b.store;
+	b.delays = calloc(probes, sizeof(double));
+	b.store_ready = event_new(
+	    b.base, store_fd(b.store), EV_READ | EV_PERSIST, on_store, NULL);
+	event_add(b.store_ready, NULL);
+	b.publish = publish_new(&o);
+	bench_delay("alone");
+	other_begin(NULL);
+	bench_delay("loaded");
+	timer_stop(b.timers, &b.next_hold);
+	event_free(b.store_ready);
+	free(b.delays);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *tmp = getenv("TMPDIR");
+	pid_t redis;
+
+	if (argc > 1 && strcmp(argv[1], "--quick") == 0)
+		rounds = 3, pages = 100, probes = 200;
+	snprintf(b.dir, sizeof(b.dir), "%s/holdline-bench-XXXXXX",
+	    tmp != NULL ? tmp : "/tmp");
+	if (mkdtemp(b.dir) == NULL)
+		err(1, "%s", b.dir);
+	snprintf(b.sock, sizeof(b.sock), "%s/redis.sock", b.dir);
+	snprintf(b.address, sizeof(b.address), "unix:%s", b.sock);
+	atexit(clean_up);
+	log_set_level(LOG_LEVEL_ERROR);
+	redis = redis_start();
+	b.base = event_base_new();
+	b.tick = evtimer_new(b.base, on_tick, NULL);
+	b.timers = timers_new(&timer_clock_real);
+	open_links();
+	bench_rate();
+	bench_delays();
+	store_close(b.store);
+	publish_free(b.publish);
+	cache_free(b.cache);
+	redis_link_free(b.reader);
+	timers_free(b.timers);
+	event_free(b.tick);
+	event_base_free(b.base);
+	kill(redis, SIGTERM);
+	waitpid(redis, NULL, 0);
+	return 0;
+}
