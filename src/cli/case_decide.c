@@ -399,7 +399,7 @@ check_reason(const struct job *j)
 	const unsigned char *s = (const unsigned char *)j->reason;
 	size_t len = strlen(j->reason);
 
-	if (len == 0 || len > STORE_REASON_MAX)
+	if (strspn(j->reason, " ") == len || len > STORE_REASON_MAX)
 		return cli_usage(j->self,
 		    "--reason: say why, in 1 to %d bytes, and without names",
 		    STORE_REASON_MAX);

@@ -123,6 +123,8 @@ sqlite_column(struct db_query *q, int column)
 		    : DB_BLOB;
 		v.bytes = sqlite3_column_blob(stmt, column);
 		v.len = (size_t)sqlite3_column_bytes(stmt, column);
+		if (v.bytes == NULL)
+			v.bytes = ""; /* nothing, which is not NULL */
 		break;
 	default:
 		break;

@@ -411,7 +411,8 @@ crl_file_finish(struct crl_file *f, int64_t *bytes, struct err *err)
 	size_t head_len = 0;
 	int fd, rc;
 
-	fd = open(f->tmp_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	unlink(f->tmp_path); /* left by one that was ended, or a link */
+	fd = open(f->tmp_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd == -1 || (f->out = fdopen(fd, "w")) == NULL) {
 		io_fail(f->tmp_path, err);
 		if (fd != -1)

@@ -93,6 +93,7 @@ ok "its reason is certificateHold" sh -c "openssl crl -inform DER -in '$here/crl
 
 # ---- who may
 fails "without a reason" "say why" decide --lift --reason "" "$receipt"
+fails "a reason of blanks" "say why" decide --lift --reason "   " "$receipt"
 fails "neither lift nor revoke" "either --lift or --revoke" decide --reason x "$receipt"
 fails "no receipt number" "not a receipt number" decide --lift --reason x 1234567890
 cp "$here/conf" "$here/conf.good"

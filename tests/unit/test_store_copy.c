@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "store/copy.h"
+#include "store/lease.h"
 #include "store/table.h"
 
 static char copies[128]; /* a folder */
@@ -57,9 +58,16 @@ static void
 fill(struct world *w)
 {
 	struct store_outbox_ack ack;
+	struct store_lease lease = { .name = "beat", .node = "n", .ttl_us = 1 };
 	struct store_hold h;
 	struct store_put r;
 	int64_t id = person(w, 1);
+
+	store_lease(w->store, &lease);
+	must(w->store, &lease.req);
+	lease.release = true; /* its owner is "" now, which is not NULL */
+	store_lease(w->store, &lease);
+	must(w->store, &lease.req);
 
 	h = hold_request("c1", id, "1000000001");
 	place(w, &h);

@@ -214,8 +214,8 @@ test_two_clerks(void **state)
 		finish();
 	}
 	for (who = 0; who < PEOPLE; who++) {
-		int a = d[0][who].answer.err.code,
-		    b = d[1][who].answer.err.code;
+		enum err_code a = d[0][who].answer.err.code,
+			      b = d[1][who].answer.err.code;
 
 		assert_true(d[0][who].done && d[1][who].done);
 		assert_true((a == ERR_NONE && b == ERR_CONFLICT) ||
