@@ -28,7 +28,8 @@ struct http_request {
 	enum http_method method;
 	struct http_text target; /* from the first slash on, with the query */
 	struct http_text body;
-	struct http_text content_type, if_none_match; /* len 0 = not there */
+	/* len 0 = not there */
+	struct http_text content_type, if_none_match, if_modified_since;
 	bool keep;            /* the peer wants to ask again */
 	bool expect_continue; /* it waits for "100 Continue" with its body */
 };

@@ -13,6 +13,7 @@
 
 #define HEX_DIGITS 40
 #define UTC_TIME 0x17
+#define YOUNG_S 2
 
 /* A file's name and nothing else: no slash, no dot in front. */
 static bool
@@ -149,14 +150,16 @@ crl_file_headers(
     const struct crl_file *crl, int64_t now_s, char *out, size_t size)
 {
 	int64_t left_s = crl->next_s > now_s ? crl->next_s - now_s : 0;
-	char modified[40], expires[40];
+	char modified[40], expires[40], last[64] = "";
 
 	http_date(crl->modified_s, modified);
 	http_date(now_s + left_s, expires);
+	if (crl->modified_s + YOUNG_S <= now_s)
+		snprintf(last, sizeof(last), "Last-Modified: %s\r\n", modified);
 	snprintf(out, size,
-	    "ETag: %s\r\nLast-Modified: %s\r\nExpires: %s\r\n"
+	    "ETag: %s\r\n%sExpires: %s\r\n"
 	    "Cache-Control: max-age=%" PRId64 ", public, must-revalidate\r\n",
-	    crl->tag, modified, expires, left_s);
+	    crl->tag, last, expires, left_s);
 }
 
 bool
@@ -164,4 +167,13 @@ crl_file_is(const struct crl_file *crl, const char *tags, size_t len)
 {
 	return (len == 1 && tags[0] == '*') ||
 	    (len > 0 && memmem(tags, len, crl->tag, strlen(crl->tag)) != NULL);
+}
+
+bool
+crl_file_since(const struct crl_file *crl, const char *date, size_t len)
+{
+	char modified[40];
+
+	http_date(crl->modified_s, modified);
+	return len == strlen(modified) && memcmp(date, modified, len) == 0;
 }

@@ -27,12 +27,19 @@ struct crl_file {
 int crl_file_open(
     struct crl_file *crl, const char *dir, const char *name, size_t len);
 
-/* ETag, Last-Modified, Expires, and Cache-Control until nextUpdate; each ends
- * with CR LF. */
+/*
+ * ETag, Last-Modified, Expires, and Cache-Control until nextUpdate; each ends
+ * with CR LF.  A file so young that another may bear the same second has no
+ * Last-Modified: who asks by it later must not be told that nothing changed.
+ */
 void crl_file_headers(
     const struct crl_file *crl, int64_t now_s, char *out, size_t size);
 
 /* Does If-None-Match name this file? */
 bool crl_file_is(const struct crl_file *crl, const char *tags, size_t len);
+
+/* Is If-Modified-Since the very Last-Modified of this file?  A date between
+ * two files would be a guess of the client's. */
+bool crl_file_since(const struct crl_file *crl, const char *date, size_t len);
 
 #endif

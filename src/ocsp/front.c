@@ -216,6 +216,17 @@ front_get(struct ocsp_front *f, struct http_exchange *exchange,
 
 /* ---- CRLs */
 
+/* If-Modified-Since counts only without If-None-Match: RFC 9110, 13.1.3. */
+static bool
+client_has(const struct crl_file *crl, const struct http_request *request)
+{
+	const struct http_text *tags = &request->if_none_match;
+	const struct http_text *since = &request->if_modified_since;
+
+	return tags->len > 0 ? crl_file_is(crl, tags->at, tags->len)
+			     : crl_file_since(crl, since->at, since->len);
+}
+
 static void
 front_crl(struct ocsp_front *f, struct http_exchange *exchange,
     const struct http_request *request)
@@ -236,8 +247,7 @@ front_crl(struct ocsp_front *f, struct http_exchange *exchange,
 	crl_file_headers(&crl, timers_wall_us(f->timers) / CLOCK_S_US, headers,
 	    sizeof(headers));
 	reply.headers = headers;
-	if (crl_file_is(
-		&crl, request->if_none_match.at, request->if_none_match.len)) {
+	if (client_has(&crl, request)) {
 		close(crl.fd);
 		reply.status = 304;
 		reply.file_set = false;

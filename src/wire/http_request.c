@@ -200,6 +200,12 @@ on_if_none_match(struct head *h, const struct http_text *value)
 	h->request->if_none_match = *value;
 }
 
+static void
+on_if_modified_since(struct head *h, const struct http_text *value)
+{
+	h->request->if_modified_since = *value;
+}
+
 static const struct {
 	const char *name;
 	void (*take)(struct head *h, const struct http_text *value);
@@ -207,7 +213,8 @@ static const struct {
 	{ "transfer-encoding", on_transfer_encoding },
 	{ "connection", on_connection }, { "expect", on_expect },
 	{ "content-type", on_content_type },
-	{ "if-none-match", on_if_none_match } };
+	{ "if-none-match", on_if_none_match },
+	{ "if-modified-since", on_if_modified_since } };
 
 static int
 parse_header(struct head *h, const struct http_text *line)

@@ -299,6 +299,13 @@ age=$(sed -n 's/^Cache-Control: max-age=\([0-9]*\),.*/\1/p' "$here/head")
 ok "it may be cached until nextUpdate" test "${age:-0}" -gt 3000 -a "${age:-9999}" -le 3600
 is "one that is known is not sent again" 304 "$(get "crl/$issuer.crl" -o /dev/null \
 	-w '%{http_code}' -H "If-None-Match: $tag")"
+touch -d '2 minutes ago' "$here/crl/$issuer.crl"
+get "crl/$issuer.crl" -D "$here/head" -o /dev/null
+since=$(sed -n 's/^Last-Modified: \(.*\)\r/If-Modified-Since: \1/p' "$here/head")
+is "nor is one that is known by its date" 304 "$(get "crl/$issuer.crl" -o /dev/null \
+	-w '%{http_code}' -H "$since")"
+is "another tag counts before the date" 200 "$(get "crl/$issuer.crl" -o /dev/null \
+	-w '%{http_code}' -H "$since" -H 'If-None-Match: "1-2-3"')"
 is "another one is not there" 404 "$(get "crl/$issuer-delta.crl" -o /dev/null -w '%{http_code}')"
 openssl crl -in "$here/got.crl" -inform DER -out "$here/got.pem" 2>/dev/null
 fails "openssl verify refuses by the CRL" "certificate revoked" openssl verify \

@@ -25,7 +25,8 @@ static void
 test_requests_are_read(void **state)
 {
 	static const char get[] = "GET /a%2Fb?c HTTP/1.1\r\nHost: x\r\n"
-				  "If-None-Match:  \"t\" \r\n\r\n";
+				  "If-None-Match:  \"t\" \r\n"
+				  "If-Modified-Since: then\r\n\r\n";
 	static const char post[] = "POST http://x:80/p HTTP/1.0\r\n"
 				   "content-TYPE: application/ocsp-request\r\n"
 				   "Content-Length: 3\r\n\r\nabcGET";
@@ -36,6 +37,7 @@ test_requests_are_read(void **state)
 	assert_int_equal(r.method, HTTP_GET);
 	assert_true(http_text_is(&r.target, "/a%2Fb?c"));
 	assert_true(http_text_is(&r.if_none_match, "\"t\""));
+	assert_true(http_text_is(&r.if_modified_since, "then"));
 	assert_true(r.keep);
 	assert_int_equal(parse(&r, post), strlen(post) - 3);
 	assert_int_equal(r.method, HTTP_POST);

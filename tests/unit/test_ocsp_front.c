@@ -122,6 +122,31 @@ test_a_crl_is_found_and_dated(void **state)
 	assert_false(crl_file_is(&crl, "", 0));
 }
 
+/* Two CRLs of one second have the same date: a client that knows the first one
+ * by it would be told that it has the second. */
+static void
+test_a_date_tells_one_crl_from_another(void **state)
+{
+	struct crl_file crl = { .modified_s = NEXT_S, .tag = "\"t\"" };
+	static const char date[] = "Tue, 24 Nov 2026 02:00:00 GMT";
+	static const char *const others[] = { "Tue, 24 Nov 2026 02:00:01 GMT",
+		"Tue, 24 Nov 2026 01:59:59 GMT",
+		"Tue, 24 Nov 2026 02:00:00 GMT+", "tomorrow", "" };
+	char headers[512];
+	size_t i;
+
+	(void)state;
+	crl_file_headers(&crl, NEXT_S + 1, headers, sizeof(headers));
+	assert_null(strstr(headers, "Last-Modified"));
+	crl_file_headers(&crl, NEXT_S + 2, headers, sizeof(headers));
+	assert_non_null(strstr(
+	    headers, "Last-Modified: Tue, 24 Nov 2026 02:00:00 GMT\r\n"));
+	assert_true(crl_file_since(&crl, date, strlen(date)));
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_false(
+		    crl_file_since(&crl, others[i], strlen(others[i])));
+}
+
 static void
 test_other_files_are_not_found(void **state)
 {
@@ -174,6 +199,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_base64_in_a_path),
 		cmocka_unit_test(test_a_crl_is_found_and_dated),
+		cmocka_unit_test(test_a_date_tells_one_crl_from_another),
 		cmocka_unit_test(test_other_files_are_not_found),
 	};
 
