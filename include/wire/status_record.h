@@ -125,10 +125,12 @@ struct watermark_seen {
 };
 
 /*
- * Remember a watermark, if it is whole and not behind what was seen.  Call it
- * for each one that is read.
+ * Remember a watermark that was read at now_us by the reader's wall clock, if
+ * it is whole, a heartbeat of these seconds, and not behind what was seen.
+ * Call it for each one that is read.
  */
-void watermark_note(struct watermark_seen *seen, const struct watermark *wm);
+void watermark_note(
+    struct watermark_seen *seen, const struct watermark *wm, int64_t now_us);
 
 /* Is this watermark a proof, at now_us by the reader's wall clock?  Complete,
  * fresh, and not behind what was seen: after a fail-over that lost data it

@@ -93,7 +93,7 @@ lookup_take_watermark(struct ocsp_lookup *l, const struct watermark *wm)
 	    strcmp(l->before.epoch, wm->epoch) == 0;
 	bool proves = watermark_proves(wm, &l->seen, now_us);
 
-	watermark_note(&l->seen, wm);
+	watermark_note(&l->seen, wm, now_us);
 	l->before = *wm;
 	lookup_log(l, proves, proves ? "" : watermark_flaw(wm, now_us));
 	return proves && same;

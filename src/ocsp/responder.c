@@ -25,6 +25,7 @@
 	(OCSP_ANSWER_ROOM + DATA_MAX + OCSP_SIGNATURE_MAX + CERTS_ROOM)
 #define NOT_ASKED ((size_t)-1)
 #define REASON_HOLD 6
+#define AHEAD_S (WATERMARK_AGE_US / CLOCK_S_US) /* what clocks may differ by */
 
 /* One CertID of a request. */
 struct part {
@@ -207,9 +208,14 @@ single_fill(
 		.revoked_s = fact->time_s,
 		.this_s = q->now_s };
 	/* A store whose clock is a little ahead: no answer is older than what
-	 * it tells of. */
-	if (fact->status == OCSP_REVOKED && fact->time_s > q->now_s)
-		single->this_s = fact->time_s;
+	 * it tells of.  A record from far ahead is told as one of now: a client
+	 * refuses an answer of tomorrow, and the hold must be seen. */
+	if (fact->status == OCSP_REVOKED && fact->time_s > q->now_s) {
+		if (fact->time_s > q->now_s + AHEAD_S)
+			single->revoked_s = q->now_s;
+		else
+			single->this_s = fact->time_s;
+	}
 	single->next_s =
 	    single->this_s + (final ? o->fresh_revoked_s : o->fresh_s);
 }

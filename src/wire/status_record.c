@@ -11,8 +11,10 @@
 #include "wire/status_record.h"
 
 #define REASON_MAX 10 /* RFC 5280, 5.3.1: 0 to 10, 7 is not used */
+#define REASON_HOLD 6
 #define REASON_NONE 7
-#define EVENT_DIGITS 18 /* stays within int64_t */
+#define REASON_UNLISTED 8 /* removeFromCRL: a CRL's word, no status */
+#define EVENT_DIGITS 18   /* stays within int64_t */
 
 static const char *const found_names[] = {
 	[RECORD_ABSENT] = "absent",
@@ -271,6 +273,21 @@ is_status(const char *text)
 		strcmp(text, "R") == 0);
 }
 
+/* Do status and reason tell the same?  What the publisher writes does. */
+static bool
+is_reason_of(char status, int64_t reason)
+{
+	switch (status) {
+	case 'G':
+		return reason == 0;
+	case 'H':
+		return reason == REASON_HOLD;
+	default:
+		return reason <= REASON_MAX && reason != REASON_HOLD &&
+		    reason != REASON_NONE && reason != REASON_UNLISTED;
+	}
+}
+
 static int
 record_take(struct record *record, const struct redisReply *reply)
 {
@@ -280,8 +297,8 @@ record_take(struct record *record, const struct redisReply *reply)
 	if (!is_status(status) ||
 	    take_number(reply, 0, 15, &record->generation) == -1 ||
 	    record->generation == 0 ||
-	    take_number(reply, 2, 2, &reason) == -1 || reason > REASON_MAX ||
-	    reason == REASON_NONE ||
+	    take_number(reply, 2, 2, &reason) == -1 ||
+	    !is_reason_of(status[0], reason) ||
 	    take_number(reply, 3, EVENT_DIGITS, &record->time_s) == -1 ||
 	    take_number(reply, 4, EVENT_DIGITS, &record->event) == -1)
 		return -1;
@@ -358,12 +375,21 @@ watermark_parse(struct watermark *wm, const struct keyring *mac,
 
 /* ---- the judgement */
 
+static bool
+is_heartbeat(const struct watermark *wm, int64_t now_us)
+{
+	return wm->found == RECORD_WHOLE &&
+	    wm->time_us >= now_us - WATERMARK_AGE_US &&
+	    wm->time_us <= now_us + WATERMARK_AGE_US;
+}
+
 void
-watermark_note(struct watermark_seen *seen, const struct watermark *wm)
+watermark_note(
+    struct watermark_seen *seen, const struct watermark *wm, int64_t now_us)
 {
 	int order;
 
-	if (wm->found != RECORD_WHOLE)
+	if (!is_heartbeat(wm, now_us))
 		return;
 	order = strcmp(wm->epoch, seen->epoch);
 	if (order > 0) {
@@ -379,9 +405,7 @@ watermark_proves(const struct watermark *wm, const struct watermark_seen *seen,
 {
 	int order;
 
-	if (wm->found != RECORD_WHOLE || !wm->complete ||
-	    wm->time_us < now_us - WATERMARK_AGE_US ||
-	    wm->time_us > now_us + WATERMARK_AGE_US)
+	if (!is_heartbeat(wm, now_us) || !wm->complete)
 		return false;
 	order = strcmp(wm->epoch, seen->epoch);
 	return order > 0 || (order == 0 && wm->seq >= seen->seq);

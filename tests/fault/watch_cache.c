@@ -81,7 +81,7 @@ round_end(void)
 	size_t i;
 
 	if (!watch.broken) {
-		watermark_note(&watch.seen, &watch.wm);
+		watermark_note(&watch.seen, &watch.wm, clock_wall_us());
 		watch.rounds++;
 		watch.proven +=
 		    watermark_proves(&watch.wm, &watch.seen, clock_wall_us());

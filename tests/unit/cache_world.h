@@ -189,7 +189,7 @@ change(const char *serial, int64_t generation, enum store_status status)
 		.issuer = ISSUER,
 		.generation = generation,
 		.status = status,
-		.reason = 6,
+		.reason = status == STORE_HELD ? 6 : 0,
 		.status_us = INT64_C(1795485600999999) };
 
 	snprintf(r.serial, sizeof(r.serial), "%s", serial);

@@ -126,10 +126,10 @@ static const struct {
 	{ "-READONLY You can't write\r\n", HELD_3, PUBLISH_ODD },
 	/* a newer generation is as good; an older or none is not */
 	{ SET,
-	    FIELDS("$1\r\n4\r\n", "$1\r\nG\r\n", "$1\r\n6\r\n", "$1\r\n5\r\n"),
+	    FIELDS("$1\r\n4\r\n", "$1\r\nG\r\n", "$1\r\n0\r\n", "$1\r\n5\r\n"),
 	    PUBLISH_SHOWN },
 	{ SET,
-	    FIELDS("$2\r\n10\r\n", "$1\r\nG\r\n", "$1\r\n6\r\n", "$1\r\n5\r\n"),
+	    FIELDS("$2\r\n10\r\n", "$1\r\nG\r\n", "$1\r\n0\r\n", "$1\r\n5\r\n"),
 	    PUBLISH_CONFLICT }, /* newer than the store knows of */
 	{ SET,
 	    FIELDS("$1\r\n2\r\n", "$1\r\nH\r\n", "$1\r\n6\r\n",
@@ -150,7 +150,7 @@ static const struct {
 	    PUBLISH_ODD },
 	/* this generation with another status, reason or time */
 	{ SET,
-	    FIELDS("$1\r\n3\r\n", "$1\r\nG\r\n", "$1\r\n6\r\n",
+	    FIELDS("$1\r\n3\r\n", "$1\r\nG\r\n", "$1\r\n0\r\n",
 		"$10\r\n1795485600\r\n"),
 	    PUBLISH_ODD },
 	{ SET,

@@ -191,7 +191,7 @@ put_record(struct site *s, const char *serial, int64_t v, char status)
 {
 	struct record r = { .generation = v,
 		.status = status,
-		.reason = 6,
+		.reason = status == 'H' ? 6 : 0,
 		.time_s = NOON / CLOCK_S_US };
 	char key[RECORD_KEY_SIZE], out[400];
 	struct record_text text;
@@ -237,6 +237,31 @@ test_the_store_is_the_truth(void **state)
 	assert_int_equal(t->found[1].kind, COMPARE_CONTRADICTS);
 	assert_int_equal(t->found[1].done, COMPARE_FORCED);
 	assert_int_equal(pass(s, false, false)->n, 0);
+}
+
+/* Good for the reason of a hold, held for another one: it says two things, so
+ * it says nothing, and is replaced. */
+static void
+test_what_contradicts_itself_is_spoiled(void **state)
+{
+	static const char *const spoiled[][2] = { { "s", "G" }, { "r", "5" },
+		{ "s", "R" } };
+	struct site *s = *state;
+	struct told *t;
+	char out[400];
+	size_t i;
+
+	two_held(s);
+	for (i = 0; i < sizeof(spoiled) / sizeof(spoiled[0]); i++) {
+		server_ask(&s->server, out, "HSET %s %s %s", KEY("0101"),
+		    spoiled[i][0], spoiled[i][1]);
+		t = pass(s, true, false);
+		assert_int_equal(t->n, 1);
+		assert_int_equal(t->found[0].kind, COMPARE_SPOILED);
+		assert_int_equal(t->found[0].done, COMPARE_FORCED);
+		assert_string_equal(
+		    site_redis(s, "HMGET " KEY("0101") " s r"), "H 6");
+	}
 }
 
 /* What publish has not come to yet is its business; not so what it will not
@@ -375,6 +400,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_each_difference_is_told_and_repaired),
 		TEST(test_the_store_is_the_truth),
+		TEST(test_what_contradicts_itself_is_spoiled),
 		TEST(test_what_waits_for_publish_is_left_to_it),
 		TEST(test_more_than_a_page_of_both),
 		TEST(test_records_of_the_past_are_dropped),

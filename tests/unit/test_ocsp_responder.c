@@ -342,29 +342,63 @@ test_answers_are_kept(void **state)
 	assert_string_equal(ask(w, "0A01"), "good");
 }
 
+/* revocationTime and thisUpdate of a hold that began `ahead_s` from now, each
+ * in seconds from now. */
 static void
-test_no_answer_is_older_than_its_news(void **state)
+times_of(struct world *w, int64_t ahead_s, int *revoked_s, int *this_s)
 {
-	struct world *w = *state;
-	const uint8_t *at = w->bytes;
 	ASN1_GENERALIZEDTIME *revoked, *this_update, *next_update;
+	OCSP_CERTID *id = client_id(&w->certs.a, "0A01", EVP_sha1());
+	ASN1_TIME *now = ASN1_TIME_set(NULL, NOW_S);
+	const uint8_t *at = w->bytes;
+	int status, reason, days;
 	OCSP_RESPONSE *response;
 	OCSP_BASICRESP *basic;
-	OCSP_CERTID *id = client_id(&w->certs.a, "0A01", EVP_sha1());
-	int status, reason;
 
 	cache_says(w, RECORD_IS_HELD, 1, 'H', 6);
-	w->record.time_s = NOW_S + 3; /* the store's clock is ahead */
-	ask(w, "0A01");
+	w->record.time_s = NOW_S + ahead_s;
+	assert_non_null(strstr(ask(w, "0A01"), "certificateHold"));
 	response = d2i_OCSP_RESPONSE(NULL, &at, (long)w->len);
 	basic = OCSP_response_get1_basic(response);
 	assert_int_equal(OCSP_resp_find_status(basic, id, &status, &reason,
 			     &revoked, &this_update, &next_update),
 	    1);
-	assert_int_equal(ASN1_TIME_compare(this_update, revoked), 0);
+	ASN1_TIME_diff(&days, revoked_s, now, revoked);
+	assert_int_equal(days, 0);
+	ASN1_TIME_diff(&days, this_s, now, this_update);
+	assert_int_equal(days, 0);
+	ASN1_TIME_free(now);
 	OCSP_CERTID_free(id);
 	OCSP_BASICRESP_free(basic);
 	OCSP_RESPONSE_free(response);
+}
+
+static void
+test_no_answer_is_older_than_its_news(void **state)
+{
+	int revoked_s, this_s;
+
+	times_of(*state, -7, &revoked_s, &this_s);
+	assert_int_equal(revoked_s, -7);
+	assert_int_equal(this_s, 0);
+	times_of(*state, 5, &revoked_s, &this_s); /* the store's clock */
+	assert_int_equal(revoked_s, 5);
+	assert_int_equal(this_s, 5);
+}
+
+/* openssl and all others refuse an answer of tomorrow. */
+static void
+test_a_record_of_tomorrow_is_told_as_of_now(void **state)
+{
+	static const int64_t ahead_s[] = { 6, 86400, INT64_C(999999999999) };
+	int revoked_s, this_s;
+	size_t i;
+
+	for (i = 0; i < sizeof(ahead_s) / sizeof(ahead_s[0]); i++) {
+		times_of(*state, ahead_s[i], &revoked_s, &this_s);
+		assert_int_equal(revoked_s, 0);
+		assert_int_equal(this_s, 0);
+	}
 }
 
 /* A request's DER about n certificates of two issuers. */
@@ -505,6 +539,7 @@ main(void)
 		TEST(test_a_nonce_comes_back),
 		TEST(test_answers_are_kept),
 		TEST(test_no_answer_is_older_than_its_news),
+		TEST(test_a_record_of_tomorrow_is_told_as_of_now),
 		TEST(test_several_are_answered_together),
 		TEST(test_one_unproven_is_try_later),
 		TEST(test_nonsense_is_malformed),

@@ -200,6 +200,12 @@ test_what_is_found_under_a_key(void **state)
 		{ "3 H 7 1795485600 41 -", RECORD_MALFORMED },
 		{ "3 H 11 1795485600 41 -", RECORD_MALFORMED },
 		{ "3 H six 1795485600 41 -", RECORD_MALFORMED },
+		{ "3 H 5 1795485600 41 -", RECORD_MALFORMED },
+		{ "3 H 0 1795485600 41 -", RECORD_MALFORMED },
+		{ "3 G 6 1795485600 41 -", RECORD_MALFORMED },
+		{ "3 G 1 1795485600 41 -", RECORD_MALFORMED },
+		{ "3 R 6 1795485600 41 -", RECORD_MALFORMED },
+		{ "3 R 8 1795485600 41 -", RECORD_MALFORMED },
 		{ "3 H 6 1795485600.5 41 -", RECORD_MALFORMED },
 		{ "3 H 6 9999999999999999999 41 -", RECORD_MALFORMED },
 		/* replies of another shape */
@@ -221,10 +227,10 @@ test_what_is_found_under_a_key(void **state)
 			fail_msg("%s: %s", rows[i].reply,
 			    record_found_name(r.found));
 	}
-	r = record_of("3 R 6 1795485600 41 -", NULL);
+	r = record_of("3 R 1 1795485600 41 -", NULL);
 	assert_int_equal(r.generation, 3);
 	assert_int_equal(r.status, 'R');
-	assert_int_equal(r.reason, 6);
+	assert_int_equal(r.reason, 1);
 	assert_int_equal(r.time_s, 1795485600);
 	assert_int_equal(r.event, 41);
 }
@@ -256,8 +262,8 @@ signed_then_read(const struct keyring *writer, const struct keyring *reader,
     const char *key, const char *spoil)
 {
 	struct record r = { .generation = 3,
-		.status = 'G',
-		.reason = 6,
+		.status = 'R',
+		.reason = 0,
 		.time_s = 1795485600,
 		.event = 41 };
 	struct record_text t;
@@ -266,7 +272,7 @@ signed_then_read(const struct keyring *writer, const struct keyring *reader,
 	record_format(&r, key, writer, &t);
 	snprintf(text, sizeof(text), "%s %s %s %s %s %s",
 	    strchr(spoil, 'v') != NULL ? "4" : t.v,
-	    strchr(spoil, 's') != NULL ? "H" : t.s,
+	    strchr(spoil, 's') != NULL ? "G" : t.s,
 	    strchr(spoil, 'r') != NULL ? "1" : t.r,
 	    strchr(spoil, 't') != NULL ? "1795485601" : t.t,
 	    strchr(spoil, 'e') != NULL ? "42" : t.e,
@@ -399,10 +405,10 @@ test_a_watermark_is_signed_as_a_whole(void **state)
 }
 
 #define NONE "- - - - - -"
-#define G "3 G 6 1795485600 41 -"
+#define G "3 G 0 1795485600 41 -"
 #define H "3 H 6 1795485600 41 -"
 #define R "3 R 1 1795485600 41 -"
-#define MALFORMED "inf G 6 1795485600 41 -"
+#define MALFORMED "inf G 0 1795485600 41 -"
 #define PROOF EPOCH_1 " 41 1795485600000000 complete 7 -"
 
 /* seen = what the reader had seen before, "" = nothing. */
@@ -525,34 +531,55 @@ test_a_reader_remembers_the_best(void **state)
 	struct watermark wm = watermark_of(PROOF, NULL);
 
 	(void)state;
-	watermark_note(&seen, &wm);
+	watermark_note(&seen, &wm, NOW);
 	assert_string_equal(seen.epoch, EPOCH_1);
 	assert_int_equal(seen.seq, 41);
 	wm.seq = 40; /* a replica that is behind */
-	watermark_note(&seen, &wm);
+	watermark_note(&seen, &wm, NOW);
 	assert_int_equal(seen.seq, 41);
 	assert_false(watermark_proves(&wm, &seen, NOW));
 	wm.seq = 43;
 	assert_true(watermark_proves(&wm, &seen, NOW));
-	watermark_note(&seen, &wm);
+	watermark_note(&seen, &wm, NOW);
 	assert_int_equal(seen.seq, 43);
 	wm = watermark_of(EPOCH_2 " 7 1795485600000000 loading 7 -", NULL);
-	watermark_note(&seen, &wm);
+	watermark_note(&seen, &wm, NOW);
 	assert_string_equal(seen.epoch, EPOCH_2);
 	assert_int_equal(seen.seq, 7);
 	wm = watermark_of(PROOF, NULL); /* the old server is back */
-	watermark_note(&seen, &wm);
+	watermark_note(&seen, &wm, NOW);
 	assert_string_equal(seen.epoch, EPOCH_2);
 	assert_false(watermark_proves(&wm, &seen, NOW));
 	wm = watermark_of(NONE, NULL);
-	watermark_note(&seen, &wm);
+	watermark_note(&seen, &wm, NOW);
 	assert_string_equal(seen.epoch, EPOCH_2);
+}
+
+/* Without a MAC anybody who reaches the cache can write a watermark.  One that
+ * is no heartbeat of now teaches nothing: the true one proves again. */
+static void
+test_a_reader_learns_from_heartbeats_only(void **state)
+{
+	struct watermark_seen seen = { .seq = 0 };
+	struct watermark wm = watermark_of(PROOF, NULL);
+	const struct watermark late =
+	    watermark_of(EPOCH_2 " 7 1795485594999999 complete 7 -", NULL);
+	const struct watermark early =
+	    watermark_of(EPOCH_2 " 7 1795485605000001 complete 7 -", NULL);
+
+	(void)state;
+	watermark_note(&seen, &wm, NOW);
+	watermark_note(&seen, &late, NOW);
+	watermark_note(&seen, &early, NOW);
+	assert_string_equal(seen.epoch, EPOCH_1);
+	assert_true(watermark_proves(&wm, &seen, NOW));
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_reader_learns_from_heartbeats_only),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_a_record_is_signed_as_the_page_says),
 		cmocka_unit_test(test_what_is_found_under_a_key),
