@@ -169,7 +169,6 @@ daemon_committed(void *ctx)
 
 	publish_kick(d->publish);
 	hooks_kick(d->hooks);
-	crl_timer_kick(d->crl);
 	feed_kick(d->feed);
 }
 
@@ -179,14 +178,18 @@ daemon_push_for_others(void *ctx)
 	publish_kick(((struct daemon *)ctx)->publish);
 }
 
-/* What happened on any node.  Whoever placed a hold pushes it, too; this node
- * looks for it a little later, in case that one cannot. */
+/* What happened on any node, or was done by another program.  Whoever placed a
+ * hold pushes it, too; this node looks for it a little later, in case that one
+ * cannot. */
 static void
 daemon_event(void *ctx, const struct store_event *e, bool lost)
 {
 	struct daemon *d = ctx;
 
-	(void)lost; /* whoever waits asks the store as well */
+	/* whoever waits for a hold asks the store as well */
+	if (lost || e->kind == STORE_EVENT_HOLD ||
+	    e->kind == STORE_EVENT_STATUS)
+		crl_timer_kick(d->crl);
 	if (e->kind == STORE_EVENT_VISIBLE)
 		hold_visible(d->hold, e->hold_id, e->at_us);
 	else if (d->others.slot == 0)
@@ -245,10 +248,7 @@ daemon_filled(void *ctx, bool ok)
 static void
 daemon_settled(void *ctx, const enum publish_outcome *outcomes)
 {
-	struct daemon *d = ctx;
-
-	publish_settled(d->publish, outcomes);
-	crl_timer_kick(d->crl); /* other programs change statuses, too */
+	publish_settled(((struct daemon *)ctx)->publish, outcomes);
 }
 
 /* ---- ending */

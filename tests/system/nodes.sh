@@ -8,11 +8,36 @@
 # start_node NAME: a server of that name; its pid and port.
 start_node() {
 	sed "1i node = \"$1\"" "$here/conf" >"$here/conf.$1"
+	# one of them writes CRLs, when there is no news once an hour
+	[ "$1" = tokyo ] || cat >>"$here/conf.$1" <<-END
+		crl {
+			dir = "$here/crl"
+			signers = "$here/signers"
+			gap = "0s"
+		}
+	END
 	mv "$here/conf" "$here/conf.any" && cp "$here/conf.$1" "$here/conf"
 	start_daemon "$here/log.$1"
 	local rc=$?
 	mv "$here/conf.any" "$here/conf"
 	return $rc
+}
+
+# An issuer; its hash.
+make_ca() {
+	mkdir -p "$here/signers" "$here/crl" &&
+		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \
+			-nodes -keyout "$here/signers/ca.key" -out "$here/signers/ca.crt" \
+			-subj "/CN=Test CA" -addext keyUsage=critical,keyCertSign,cRLSign \
+			2>/dev/null && chmod 600 "$here/signers/ca.key" &&
+		hash=$(openssl x509 -in "$here/signers/ca.crt" -noout -pubkey |
+			openssl ec -pubin -outform DER 2>/dev/null | tail -c 65 |
+			sha1sum | cut -d' ' -f1)
+}
+cache() { redis hget "jpki:st:$hash:$1" s; }
+listed() { # SERIAL: in the CRL
+	openssl crl -inform DER -in "$here/crl/$hash.crl" -noout -text |
+		grep -qi "Serial Number: $1"
 }
 
 nodes() { "$bin/holdline" node list -c "$here/conf" "$@"; }
@@ -30,6 +55,8 @@ pg "CREATE DATABASE holdline OWNER holdline"
 db=holdline
 ok "a site" site # on a file at first
 on_postgres
+ok "an issuer" make_ca
+sed -i "s/5d3c1f0e9a7b2c4d6e8f00112233445566778899/$hash/" "$here/people.csv"
 ok "import" "$bin/holdline" registry import -c "$here/conf" "$here/people.csv"
 ok "no node yet" sh -c "'$bin/holdline' node list -c '$here/conf' | grep -q 'No holdlined runs'"
 ok "a server" start_node tokyo
@@ -48,6 +75,7 @@ events=$!
 port=$tokyo_port
 call --id n1 --keys "$taro_keys" --json >"$here/n1.json"
 is "a call on one" visible "$(field result <"$here/n1.json")"
+ok "is soon in the CRL that the other writes" until_true listed 0a01
 port=$osaka_port
 call --id n2 --keys "$hana_keys" --json >"$here/n2.json"
 is "a call on the other" visible "$(field result <"$here/n2.json")"
@@ -85,7 +113,7 @@ sed -i "s|none.sock|redis.sock|" "$here/conf"
 ok "both are there" until_true node_alive osaka True
 "$bin/holdline" registry import -c "$here/conf" - >/dev/null <<-END
 	$(head -n 1 "$here/people.csv")
-	jiro,1970-02-03,060-0001,011002,011-200-1199,,,card,signature,5d3c1f0e9a7b2c4d6e8f00112233445566778899,0c01,2025-05-01,2030-02-03,good
+	jiro,1970-02-03,060-0001,011002,011-200-1199,,,card,signature,$hash,0c01,2025-05-01,2030-02-03,good
 END
 call --id n3 --keys "1,19700203,0600001,1199,#,1" --json >"$here/n3.json"
 is "its caller hears that it is visible" visible "$(field result <"$here/n3.json")"
