@@ -37,6 +37,7 @@ start_responder() {
 	cat >"$here/ocspd.conf" <<-END
 		redis {
 			address = "unix:$here/redis.sock"
+			$(replica_settings)
 		}
 		ocsp {
 			listen = "127.0.0.1:0"

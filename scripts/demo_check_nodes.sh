@@ -8,6 +8,10 @@ both="127.0.0.1:${node_ports[1]},127.0.0.1:${node_ports[2]}"
 types() { echo "$1" >&5; }
 heard() { or_show "$here/heard" grep -q "$1" "$here/heard"; }
 
+echo; echo "== what a relying party is told before the calls"
+# shellcheck disable=SC2086
+show_ocsp good ${serials[0]} ${serials[1]}
+
 echo; echo "== a call on the first server, which dies when it asks for the last yes"
 mkfifo "$here/keys"
 "$holdline" call --lang en --id demo-1 --server "$both" \
@@ -37,6 +41,8 @@ export HOLDLINE_CONF=$here/holdline2.conf
 echo; echo "== the hold stands"
 # shellcheck disable=SC2086
 show hold H ${serials[0]}
+# shellcheck disable=SC2086
+show_ocsp "revoked certificateHold" ${serials[0]}
 first=$(newest_receipt)
 expect "cases" 1 "$("$holdline" case list --json | grep -c '"receipt"')"
 
@@ -55,6 +61,9 @@ echo; echo "== both holds stand"
 show hold H ${serials[0]} ${serials[1]}
 "$holdline" case show "$first" || bad=1
 "$holdline" case show "$(newest_receipt)" || bad=1
+echo; echo "== what a relying party is told now, from the replica"
+# shellcheck disable=SC2086
+show_ocsp "revoked certificateHold" ${serials[0]} ${serials[1]}
 expect "cases" 2 "$("$holdline" case list --json | grep -c '"receipt"')"
 "$holdline" audit verify || bad=1
 verdict

@@ -59,7 +59,16 @@ write_conf() {
 		}
 		redis {
 			address = "unix:$here/redis.sock"
+			$(replica_settings)
 		}
+	END
+}
+
+# With a replica nobody hears "done" before it has the hold.
+replica_settings() {
+	[ "$nodes" = 1 ] || cat <<-END
+		read_address = "unix:$here/replica.sock"
+		replicas = 1
 	END
 }
 
@@ -86,13 +95,38 @@ make_people() {
 
 # ---- what it runs on
 
-start_redis() {
-	redis-server --port 0 --unixsocket "$here/redis.sock" \
-		--unixsocketperm 700 --save '' --appendonly no --dir "$here" \
-		>"$here/redis.log" 2>&1 &
-	started $!
-	or_show "$here/redis.log" redis ping
+# run_redis NAME ARG...: a server with a socket in our folder, and $redis_pid.
+run_redis() {
+	local name=$1
+	shift
+	redis-server --unixsocket "$here/$name.sock" --unixsocketperm 700 \
+		--bind 127.0.0.1 --save '' --appendonly no --dir "$here" "$@" \
+		>"$here/$name.log" 2>&1 &
+	redis_pid=$!
+	started $redis_pid
 }
+redis_answers() { redis-cli -s "$here/$1.sock" ping; }
+redis_is_decided() { redis_answers redis || ! kill -0 "$redis_pid"; }
+
+# A replica finds its primary by TCP only, so with two nodes there is a port,
+# the first free one of some.
+start_redis() {
+	redis_port=0
+	[ "$nodes" = 1 ] || for _ in 1 2 3 4 5 6 7 8; do
+		redis_port=$((20000 + RANDOM % 10000))
+		run_redis redis --port $redis_port
+		until_true redis_is_decided
+		redis_answers redis >/dev/null 2>&1 && return
+	done
+	run_redis redis --port 0
+	or_show "$here/redis.log" redis_answers redis
+}
+
+start_replica() {
+	run_redis replica --port 0 --replicaof "127.0.0.1 $redis_port"
+	or_show "$here/replica.log" replica_is_there
+}
+replica_is_there() { redis role | grep -q '^127.0.0.1$'; }
 
 redis() { redis-cli -s "$here/redis.sock" "$@"; }
 
