@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <limits.h>
+#include <stdlib.h>
 
 #include "db.h"
 #include "store/lookup.h"
@@ -88,35 +89,39 @@ store_attempt(struct store *s, struct store_attempt *r)
 
 /* ---- candidates */
 
-static int
-candidate_phones(
-    struct store_db *db, struct store_candidate *c, struct err *err)
+static void
+candidate_read(struct db_query *q, struct store_candidate *c)
 {
-	struct db_query *q;
-	int rc = 0;
+	size_t len;
 
-	q = db_query(
-	    db, "SELECT mac FROM phones WHERE holder = $1 ORDER BY place");
-	db_bind_int(q, c->holder);
-	for (c->n_phones = 0; c->n_phones < STORE_PHONES_MAX; c->n_phones++) {
-		if ((rc = db_step(q, err)) != 1)
-			break;
-		db_get_blob(q, c->phones[c->n_phones], STORE_MAC_SIZE);
-	}
-	return rc == -1 ? -1 : 0;
+	c->holder = db_get_int(q);
+	c->key_version = (uint32_t)db_get_int(q);
+	c->has_pin = db_get_blob(q, c->pin, STORE_MAC_SIZE) == STORE_MAC_SIZE;
+	len = db_get_blob(q, c->phones, sizeof(c->phones));
+	c->n_phones = (unsigned int)(len / STORE_MAC_SIZE);
 }
 
+static int
+by_holder(const void *va, const void *vb)
+{
+	const struct store_candidate *a = va, *b = vb;
+
+	return (a->holder > b->holder) - (a->holder < b->holder);
+}
+
+/* The index on the tag has all of it: one descent, and no row is read.  It has
+ * no order by number, which most often would order a single candidate. */
 static int
 candidates_of_tag(struct store_db *db, struct store_lookup *r,
     const uint8_t tag[STORE_MAC_SIZE], struct err *err)
 {
-	struct store_candidate *c;
+	unsigned int first = r->n;
 	struct db_query *q;
 	int rc;
 
 	q = db_query(db,
-	    "SELECT id, key_version, pin FROM holders WHERE tag = $1"
-	    " ORDER BY id LIMIT $2");
+	    "SELECT id, key_version, pin, phones FROM holders WHERE tag = $1"
+	    " LIMIT $2");
 	db_bind_blob(q, tag, STORE_MAC_SIZE);
 	db_bind_int(q, STORE_CANDIDATES_MAX + 1);
 	while ((rc = db_step(q, err)) == 1) {
@@ -124,14 +129,11 @@ candidates_of_tag(struct store_db *db, struct store_lookup *r,
 			r->more = true;
 			break;
 		}
-		c = &r->candidates[r->n++];
-		c->holder = db_get_int(q);
-		c->key_version = (uint32_t)db_get_int(q);
-		c->has_pin =
-		    db_get_blob(q, c->pin, STORE_MAC_SIZE) == STORE_MAC_SIZE;
-		if (candidate_phones(db, c, err) == -1)
-			return -1;
+		candidate_read(q, &r->candidates[r->n++]);
 	}
+	if (r->n > first + 1)
+		qsort(&r->candidates[first], r->n - first,
+		    sizeof(r->candidates[0]), by_holder);
 	return rc == -1 ? -1 : 0;
 }
 

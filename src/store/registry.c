@@ -25,13 +25,6 @@ holder_find(struct page *p, const struct store_put *r)
 }
 
 static bool
-phones_same(const struct page_holder *h, const struct store_put *r)
-{
-	return h->n_phones == r->n_phones &&
-	    memcmp(h->phones, r->phones, r->n_phones * STORE_MAC_SIZE) == 0;
-}
-
-static bool
 holder_same(const struct page_holder *h, const struct store_put *r)
 {
 	return memcmp(h->tag, r->tag, STORE_MAC_SIZE) == 0 &&
@@ -40,7 +33,9 @@ holder_same(const struct page_holder *h, const struct store_put *r)
 	    h->has_pin == r->has_pin &&
 	    (!r->has_pin || memcmp(h->pin, r->pin, STORE_MAC_SIZE) == 0) &&
 	    h->contact_len == r->contact_len &&
-	    memcmp(h->contact, r->contact, r->contact_len) == 0;
+	    memcmp(h->contact, r->contact, r->contact_len) == 0 &&
+	    h->n_phones == r->n_phones &&
+	    memcmp(h->phones, r->phones, r->n_phones * STORE_MAC_SIZE) == 0;
 }
 
 static void
@@ -53,15 +48,9 @@ holder_set(struct page_holder *h, const struct store_put *r)
 	memcpy(h->pin, r->pin, STORE_MAC_SIZE);
 	h->contact_len = r->contact_len;
 	memcpy(h->contact, r->contact, r->contact_len);
-	h->changed = true;
-}
-
-static void
-phones_set(struct page_holder *h, const struct store_put *r)
-{
 	h->n_phones = r->n_phones;
 	memcpy(h->phones, r->phones, r->n_phones * STORE_MAC_SIZE);
-	h->phones_changed = true;
+	h->changed = true;
 }
 
 /* Bring the holder up to date; only what differs is written.  `h` NULL: a new
@@ -79,10 +68,6 @@ holder_put(struct page *p, struct store_put *r, struct page_holder *h)
 	}
 	if (fresh || !holder_same(h, r)) {
 		holder_set(h, r);
-		r->result = STORE_PUT_CHANGED;
-	}
-	if (!phones_same(h, r)) {
-		phones_set(h, r);
 		r->result = STORE_PUT_CHANGED;
 	}
 	return h;

@@ -158,6 +158,9 @@ holder_take(struct page *p, struct db_query *q, struct err *err)
 	db_get_text(q, h->municipality, sizeof(h->municipality));
 	h->has_pin = db_get_blob(q, h->pin, STORE_MAC_SIZE) == STORE_MAC_SIZE;
 	h->contact_len = db_get_blob(q, h->contact, STORE_CONTACT_MAX);
+	h->n_phones =
+	    (unsigned int)(db_get_blob(q, h->phones, sizeof(h->phones)) /
+		STORE_MAC_SIZE);
 	if (page_holder_find(p, h->ref) != NULL)
 		return 0; /* it was asked for before */
 	holder_link(p, h);
@@ -179,8 +182,8 @@ holders_ask(struct store_db *db, struct page *p, const uint8_t *refs[ASK],
 	if (n == 0)
 		return 0;
 	q = db_query(db,
-	    "SELECT id, ref, tag, key_version, municipality, pin, contact"
-	    " FROM holders WHERE ref IN " ASKED DB_FOR_UPDATE);
+	    "SELECT id, ref, tag, key_version, municipality, pin, contact,"
+	    " phones FROM holders WHERE ref IN " ASKED DB_FOR_UPDATE);
 	for (i = 0; i < ASK; i++)
 		db_bind_blob(q, refs[i < n ? i : n - 1], STORE_MAC_SIZE);
 	while ((rc = db_step(q, err)) == 1)
@@ -239,50 +242,6 @@ old_wanted(const struct store_put_page *r, unsigned int old)
 		if (old <= r->rows[i]->n_old)
 			return true;
 	return false;
-}
-
-static int
-phones_ask(struct store_db *db, struct page_holder *holders[ASK], size_t n,
-    struct err *err)
-{
-	struct page_holder *h;
-	struct db_query *q;
-	int64_t id;
-	size_t i;
-	int rc;
-
-	q = db_query(db,
-	    "SELECT holder, mac FROM phones WHERE holder IN " ASKED
-	    " ORDER BY holder, place");
-	for (i = 0; i < ASK; i++)
-		db_bind_int(q, holders[i < n ? i : n - 1]->id);
-	while ((rc = db_step(q, err)) == 1) {
-		id = db_get_int(q);
-		for (i = 0; holders[i]->id != id; i++)
-			assert(i + 1 < n);
-		h = holders[i];
-		if (h->n_phones < STORE_PHONES_MAX)
-			db_get_blob(
-			    q, h->phones[h->n_phones++], STORE_MAC_SIZE);
-	}
-	return rc;
-}
-
-static int
-phones_read(struct store_db *db, struct page *p, struct err *err)
-{
-	struct page_holder *h, *some[ASK];
-	size_t n = 0;
-
-	for (h = p->known; h != NULL; h = h->next_known) {
-		some[n++] = h;
-		if (n < ASK && h->next_known != NULL)
-			continue;
-		if (phones_ask(db, some, n, err) == -1)
-			return -1;
-		n = 0;
-	}
-	return 0;
 }
 
 static int
@@ -355,8 +314,6 @@ page_read(struct store_db *db, const struct store_put_page *r, struct err *err)
 		return NULL;
 	for (old = 0; rc == 0 && (old == 0 || old_wanted(r, old)); old++)
 		rc = holders_read(db, p, r, old, err);
-	if (rc == 0)
-		rc = phones_read(db, p, err);
 	if (rc == 0)
 		rc = certs_read(db, p, r, err);
 	if (rc == 0)

@@ -23,8 +23,7 @@ struct page_holder {
 	uint8_t contact[STORE_CONTACT_MAX];
 	unsigned int n_phones;
 	uint8_t phones[STORE_PHONES_MAX][STORE_MAC_SIZE];
-	bool changed;                   /* but for its telephones */
-	bool phones_changed;            /* both: since it was read */
+	bool changed;                   /* since it was read */
 	struct page_holder *next;       /* in its bucket */
 	struct page_holder *next_known; /* that was read */
 };

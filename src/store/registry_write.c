@@ -23,6 +23,10 @@ holder_bind(struct db_query *q, const struct page_holder *h)
 		db_bind_blob(q, h->contact, h->contact_len);
 	else
 		db_bind_null(q);
+	if (h->n_phones > 0)
+		db_bind_blob(q, h->phones, h->n_phones * STORE_MAC_SIZE);
+	else
+		db_bind_null(q);
 }
 
 /* New holders take their numbers; their certificates learn of them. */
@@ -54,7 +58,8 @@ holders_insert(struct store_db *db, struct page *p, struct err *err)
 	if (holders_number(db, p, err) == -1)
 		return -1;
 	q = db_load(db,
-	    "holders (id, ref, tag, key_version, municipality, pin, contact)");
+	    "holders (id, ref, tag, key_version, municipality, pin, contact,"
+	    " phones)");
 	for (i = 0; i < p->n_holders; i++) {
 		db_bind_int(q, p->holders[i].id);
 		holder_bind(q, &p->holders[i]);
@@ -75,64 +80,14 @@ holders_update(struct store_db *db, struct page *p, struct err *err)
 			continue;
 		q = db_query(db,
 		    "UPDATE holders SET ref = $1, tag = $2, key_version = $3,"
-		    " municipality = $4, pin = $5, contact = $6"
-		    " WHERE id = $7");
+		    " municipality = $4, pin = $5, contact = $6, phones = $7"
+		    " WHERE id = $8");
 		holder_bind(q, h);
 		db_bind_int(q, h->id);
 		if (db_run(q, err) == -1)
 			return -1;
 	}
 	return 0;
-}
-
-/* ---- telephones */
-
-static int
-phones_delete(struct store_db *db, struct page *p, struct err *err)
-{
-	struct page_holder *h;
-	struct db_query *q;
-
-	for (h = p->known; h != NULL; h = h->next_known) {
-		if (!h->phones_changed)
-			continue;
-		q = db_query(db, "DELETE FROM phones WHERE holder = $1");
-		db_bind_int(q, h->id);
-		if (db_run(q, err) == -1)
-			return -1;
-	}
-	return 0;
-}
-
-static int
-phones_load(struct db_query *q, const struct page_holder *h, struct err *err)
-{
-	unsigned int i;
-
-	for (i = 0; h->phones_changed && i < h->n_phones; i++) {
-		db_bind_int(q, h->id);
-		db_bind_int(q, i);
-		db_bind_blob(q, h->phones[i], STORE_MAC_SIZE);
-		if (db_load_row(q, err) == -1)
-			return -1;
-	}
-	return 0;
-}
-
-static int
-phones_insert(struct store_db *db, struct page *p, struct err *err)
-{
-	struct db_query *q = db_load(db, "phones (holder, place, mac)");
-	struct page_holder *h;
-	size_t i;
-
-	for (i = 0; i < p->n_holders; i++)
-		if (phones_load(q, &p->holders[i], err) == -1)
-			return -1;
-	for (h = p->known; h != NULL; h = h->next_known)
-		if (phones_load(q, h, err) == -1)
-			return -1;
-	return db_load_end(q, err);
 }
 
 /* ---- certificates */
@@ -217,9 +172,7 @@ page_write(struct store_db *db, struct page *p, struct err *err)
 	size_t i;
 
 	if (holders_insert(db, p, err) == -1 ||
-	    holders_update(db, p, err) == -1 ||
-	    phones_delete(db, p, err) == -1 ||
-	    phones_insert(db, p, err) == -1 || certs_insert(db, p, err) == -1)
+	    holders_update(db, p, err) == -1 || certs_insert(db, p, err) == -1)
 		return -1;
 	for (i = 0; i < p->n_changes; i++)
 		if (change_write(db, &p->changes[i], err) == -1)

@@ -20,9 +20,9 @@ _Static_assert(TABLE_PAGE == 2000, "LIMIT says it in words");
 #define TWO(name, key, n, rest) TABLE(name, 2, key, "$1, $2", n, rest, NULL)
 
 const struct table tables[] = {
-	ONE("holders", "id", 7,
-	    ", ref, tag, key_version, municipality, pin, contact", "id"),
-	TWO("phones", "holder, place", 3, ", mac"),
+	ONE("holders", "id", 8,
+	    ", ref, tag, key_version, municipality, pin, contact, phones",
+	    "id"),
 	ONE("certificates", "id", 13,
 	    ", holder, carrier, kind, issuer, serial, not_before, not_after,"
 	    " status, generation, reason, status_us, visible_us",

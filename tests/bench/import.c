@@ -132,20 +132,18 @@ bench_sqlite(void)
 		if (i == 0)
 			sh(" sqlite3 -csv ours.db 'SELECT id, hex(ref),"
 			   " hex(tag), key_version, municipality, pin,"
-			   " hex(contact) FROM holders' >holders.csv;"
-			   " sqlite3 -csv ours.db 'SELECT holder, place,"
-			   " hex(mac) FROM phones' >phones.csv;"
+			   " hex(contact), hex(phones) FROM holders'"
+			   " >holders.csv;"
 			   " sqlite3 -csv ours.db 'SELECT * FROM certificates'"
 			   " >certificates.csv;"
 			   " sqlite3 ours.db '.schema holders'"
-			   " '.schema phones' '.schema certificates' |"
+			   " '.schema certificates' |"
 			   " sed 's/BLOB/TEXT/g' >schema.sql");
 		sh("sqlite3 peer.db 'PRAGMA journal_mode = WAL'"
 		   " '.read schema.sql' >/dev/null");
 		theirs[i] = TIMED("sqlite3 peer.db"
 				  " 'PRAGMA synchronous = FULL'"
 				  " '.import --csv holders.csv holders'"
-				  " '.import --csv phones.csv phones'"
 				  " '.import --csv certificates.csv"
 				  " certificates' >/dev/null");
 	}
@@ -176,8 +174,7 @@ sql(const char *database, const char *text)
 static void
 bench_postgres(void)
 {
-	static const char *const tables[] = { "holders", "phones",
-		"certificates" };
+	static const char *const tables[] = { "holders", "certificates" };
 	double ours[ROUNDS_MAX], theirs[ROUNDS_MAX];
 	char url[300];
 	unsigned int i, t;
@@ -195,7 +192,7 @@ bench_postgres(void)
 		ours[i] = TIMED("%s registry import -c conf people.csv"
 				" >/dev/null 2>&1",
 		    holdline);
-		for (t = 0; i == 0 && t < 3; t++)
+		for (t = 0; i == 0 && t < 2; t++)
 			sh("bin/psql -h \"$PWD/pg\" -U postgres -d ours -qc"
 			   " \"\\copy %s TO %s.csv CSV\"",
 			    tables[t], tables[t]);
@@ -204,7 +201,6 @@ bench_postgres(void)
 		sql("postgres", "CHECKPOINT");
 		theirs[i] = TIMED("bin/psql -h \"$PWD/pg\" -U postgres -qd peer"
 				  " -c \"\\copy holders FROM holders.csv CSV\""
-				  " -c \"\\copy phones FROM phones.csv CSV\""
 				  " -c \"\\copy certificates FROM"
 				  " certificates.csv CSV\"");
 	}

@@ -379,7 +379,7 @@ next_person(uint32_t *state)
 static void
 sqlite_fill(const char *path)
 {
-	sqlite3_stmt *holder, *phone;
+	sqlite3_stmt *holder;
 	uint8_t tag[32];
 	sqlite3 *db;
 	unsigned int i;
@@ -390,25 +390,18 @@ sqlite_fill(const char *path)
 		NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(db,
 		"INSERT INTO holders VALUES (?1, ?2, ?2, 1, '131016', ?2,"
-		" zeroblob(80))",
-		-1, &holder, NULL) != SQLITE_OK ||
-	    sqlite3_prepare_v2(db, "INSERT INTO phones VALUES (?1, 0, ?2)", -1,
-		&phone, NULL) != SQLITE_OK)
+		" zeroblob(80), ?2)",
+		-1, &holder, NULL) != SQLITE_OK)
 		errx(1, "%s: %s", path, sqlite3_errmsg(db));
 	for (i = 1; i <= people; i++) {
 		tag_of(tag, i);
 		sqlite3_bind_int64(holder, 1, i);
 		sqlite3_bind_blob(holder, 2, tag, 32, SQLITE_STATIC);
-		sqlite3_bind_int64(phone, 1, i);
-		sqlite3_bind_blob(phone, 2, tag, 32, SQLITE_STATIC);
-		if (sqlite3_step(holder) != SQLITE_DONE ||
-		    sqlite3_step(phone) != SQLITE_DONE)
+		if (sqlite3_step(holder) != SQLITE_DONE)
 			errx(1, "%s: %s", path, sqlite3_errmsg(db));
 		sqlite3_reset(holder);
-		sqlite3_reset(phone);
 	}
 	sqlite3_finalize(holder);
-	sqlite3_finalize(phone);
 	if (sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
 		errx(1, "%s: %s", path, sqlite3_errmsg(db));
 	sqlite3_close(db);

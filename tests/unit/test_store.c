@@ -162,6 +162,49 @@ test_an_old_store_opens_again(void **state)
 	assert_int_equal(holder_of(w, 1), holder);
 }
 
+/* Two telephones of that holder, as they were kept up to version 13. */
+static int
+add_older_phones(struct store_db *db, struct err *err)
+{
+	uint8_t mac[STORE_MAC_SIZE];
+	struct db_query *q;
+	uint8_t i;
+
+	for (i = 0; i < 2; i++) {
+		q = db_query(db,
+		    "INSERT INTO phones (holder, place, mac)"
+		    " SELECT id, $1, $2 FROM holders");
+		memset(mac, 0xf0 | i, sizeof(mac));
+		mac[7 + i] = 0;
+		db_bind_int(q, i);
+		db_bind_blob(q, mac, sizeof(mac));
+		if (db_run(q, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* They are found with the holder. */
+static void
+check_older_phones(struct world *w)
+{
+	struct store_lookup r = { .n_tags = 1 };
+	uint8_t mac[STORE_MAC_SIZE];
+	uint8_t i;
+
+	memset(r.tags[0], 0x81, STORE_MAC_SIZE);
+	store_lookup(w->store, &r);
+	must(w->store, &r.req);
+	assert_int_equal(r.n, 1);
+	assert_int_equal(r.candidates[0].n_phones, 2);
+	for (i = 0; i < 2; i++) {
+		memset(mac, 0xf0 | i, sizeof(mac));
+		mac[7 + i] = 0;
+		assert_memory_equal(
+		    r.candidates[0].phones[i], mac, STORE_MAC_SIZE);
+	}
+}
+
 /* What a program of that version left, with somebody in it. */
 static void
 make_older(struct world *w, int64_t version)
@@ -180,7 +223,9 @@ make_older(struct world *w, int64_t version)
 	    " VALUES ($1, $1, 1, '131016')");
 	memset(mac, 0x81, sizeof(mac));
 	db_bind_blob(q, mac, sizeof(mac));
-	if (db_run(q, &err) == -1 || db_commit(db, &err) == -1)
+	if (db_run(q, &err) == -1 ||
+	    (version < 14 && add_older_phones(db, &err) == -1) ||
+	    db_commit(db, &err) == -1)
 		fail_msg("%s", err.text);
 	db_close(db);
 	assert_int_equal(world_sql(w, WORLD_VERSION), version);
@@ -201,6 +246,8 @@ test_older_schemas_are_upgraded(void **state)
 		assert_int_equal(
 		    world_sql(old, WORLD_VERSION), migrate_newest());
 		assert_int_not_equal(holder_of(old, 1), 0);
+		if (version < 14)
+			check_older_phones(old);
 		person(old, 2);
 		store_close(old->store);
 		world_remove(old);

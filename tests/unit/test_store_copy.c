@@ -187,7 +187,7 @@ test_a_store_in_use_is_refused(void **state)
 	assert_non_null(strstr(err.text, "is not empty"));
 }
 
-/* More than a page, and calls are served meanwhile. */
+/* More than a few pages, and calls are served meanwhile. */
 static void
 on_progress(void *ctx, int64_t rows, int64_t total, bool verifying)
 {
@@ -215,18 +215,19 @@ test_what_is_written_meanwhile_is_not_in_it(void **state)
 	char serial[20];
 	size_t i;
 
-	for (i = 0; i < p.n; i++) {
+	for (i = 0; i < 2 * p.n; i++) {
 		snprintf(serial, sizeof(serial), "%04zx", i);
-		rows[i] = row(1, serial, STORE_SIGNATURE);
-		memcpy(rows[i].ref, &i, sizeof(i));
-		rows[i].n_phones = 1;
-		page[i] = &rows[i];
+		rows[i % p.n] = row(1, serial, STORE_SIGNATURE);
+		memcpy(rows[i % p.n].ref, &i, sizeof(i));
+		page[i % p.n] = &rows[i % p.n];
+		if (i % p.n < p.n - 1)
+			continue;
+		store_put_page(w->store, &p);
+		must(w->store, &p.req);
 	}
-	store_put_page(w->store, &p);
-	must(w->store, &p.req);
 	c.to = copy_path("a");
 	must_copy(&c);
-	assert_int_equal(c.rows, 3 * STORE_PAGE_MAX);
+	assert_int_equal(c.rows, 4 * STORE_PAGE_MAX);
 	s = open_path(c.to);
 	store_cert_find(s, &find);
 	must(s, &find.req);
