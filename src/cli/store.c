@@ -63,7 +63,7 @@ print_copy(const struct store_copy *copy, const char *what)
 static int
 copy_run(const struct cli_command *self, int argc, char **argv)
 {
-	struct store_copy copy = { .freeze = true };
+	struct store_copy copy = { .freeze = false };
 	bool rehearse = false;
 	const struct cli_option options[] = {
 		{ 0, "from", &copy.from, NULL },
@@ -83,10 +83,12 @@ copy_run(const struct cli_command *self, int argc, char **argv)
 	if (access(copy.from, F_OK) == -1 && strchr(copy.from, '=') == NULL &&
 	    strstr(copy.from, "://") == NULL)
 		return cli_fail(self, "--from names a file that is not there");
-	copy.freeze = !rehearse;
+	copy.freeze = copy.close = !rehearse;
 	if (run_copy(&copy, &err) == -1)
 		return cli_fail(self, err.text);
-	print_copy(&copy, "Copied");
+	print_copy(&copy, rehearse ? "Copied" : "Moved");
+	if (!rehearse)
+		puts("The old store is closed: servers refuse it.");
 	return 0;
 }
 
@@ -102,21 +104,22 @@ const struct cli_command cli_store_copy = {
 	    "was written has been read back with the same rows and digest,\n"
 	    "and otherwise nothing is kept and it can be begun again.\n"
 	    "\n"
-	    "Nobody can write into the old store meanwhile: a server that\n"
-	    "still runs on it sends its callers to people.  To move:\n"
+	    "Nobody can write into the old store meanwhile, nor afterwards:\n"
+	    "it is closed when the copy is committed.  A server that still\n"
+	    "runs on it sends its callers to people.  To move:\n"
 	    "\n"
 	    "  1. rehearse while calls are served, into a store that is\n"
 	    "     thrown away afterwards, to learn how long it takes;\n"
 	    "  2. stop the servers, which drain politely;\n"
 	    "  3. copy;\n"
-	    "  4. name the new store in the configuration and start them;\n"
-	    "  5. put the old store away, so that nothing starts on it.\n"
+	    "  4. name the new store in the configuration and start them.\n"
 	    "\n"
 	    "Options:\n"
 	    "      --from STORE  the store to read\n"
 	    "      --to STORE    the empty store to write; a file is made\n"
 	    "      --rehearse    let calls be served meanwhile: what they\n"
-	    "                    change is not in the copy\n"
+	    "                    change is not in the copy, and the old\n"
+	    "                    store stays the one to use\n"
 	    "  -h, --help        print this\n"
 	    "\n"
 	    "Example:\n"

@@ -329,25 +329,42 @@ run_tables(struct run *r, struct err *err)
 	return audit_walk(r->to, &r->copy->leaves, err);
 }
 
+/* All of `to`, in one transaction; and `from` is closed in its own. */
+static int
+run_within(struct run *r, struct err *err)
+{
+	if (db_begin(r->to, DB_ALONE, err) == -1)
+		return -1;
+	if (run_tables(r, err) == -1 ||
+	    (r->copy->close && migrate_close(r->from, err) == -1)) {
+		db_rollback(r->to);
+		return -1;
+	}
+	return db_commit(r->to, err);
+}
+
 static int
 run_copy(struct run *r, struct err *err)
 {
-	struct err ignored;
-	int rc;
+	struct err why;
 
 	if (migrate(r->from, err) == -1 || migrate(r->to, err) == -1)
 		return -1;
 	if (db_begin(r->from, r->copy->freeze ? DB_ALONE : DB_READ, err) == -1)
 		return err_add(err, "reading");
-	rc = db_begin(r->to, DB_ALONE, err);
-	if (rc == 0 && run_tables(r, err) == -1) {
-		db_rollback(r->to);
-		rc = -1;
-	} else if (rc == 0)
-		rc = db_commit(r->to, err);
-	if (db_commit(r->from, &ignored) == -1)
+	if (run_within(r, err) == -1) {
 		db_rollback(r->from);
-	return rc;
+		return -1;
+	}
+	if (db_commit(r->from, &why) == 0)
+		return 0;
+	db_rollback(r->from);
+	return !r->copy->close
+	    ? 0
+	    : err_set(err, ERR_UNSURE,
+		  "the copy is whole, but the old store may still be open "
+		  "(%s): put it away before anything starts on it",
+		  why.text);
 }
 
 int

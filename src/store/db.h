@@ -76,6 +76,9 @@ int migrate_to(struct store_db *db, int64_t wanted, struct err *err);
 /* The newest version that this program knows. */
 int64_t migrate_newest(void);
 
+/* In a DB_ALONE transaction: nobody shall use this store any more. */
+int migrate_close(struct store_db *db, struct err *err);
+
 /* ---- opening (db.c) */
 
 /* Open the database that options->path names, with the engine that it names,

@@ -260,12 +260,17 @@ static const char *const migrations[] = {
 };
 
 #define NEWEST ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))
+#define CLOSED 1000000 /* is added to the version of one that was moved */
 
 static int
 check_version(struct store_db *db, int64_t *version, struct err *err)
 {
 	if (db_version(db, version, err) == -1)
 		return -1;
+	if (*version > CLOSED)
+		return err_set(err, ERR_REFUSED,
+		    "this store was moved to another one and is only kept; "
+		    "name the other one in the setting store");
 	if (*version > NEWEST)
 		return err_set(err, ERR_REFUSED,
 		    "the store was made by a newer holdline (schema %" PRId64
@@ -310,6 +315,21 @@ migrate_to(struct store_db *db, int64_t wanted, struct err *err)
 		return err_add(err, "upgrading the store's schema");
 	}
 	return db_commit(db, err);
+}
+
+/* A server that still runs fails at its next request: what it would write from
+ * here on would be in neither store's copy. */
+int
+migrate_close(struct store_db *db, struct err *err)
+{
+	static const char away[] =
+	    "ALTER TABLE calls RENAME TO moved_calls;"
+	    "ALTER TABLE holders RENAME TO moved_holders;"
+	    "ALTER TABLE certificates RENAME TO moved_certificates;"
+	    "ALTER TABLE holds RENAME TO moved_holds;"
+	    "ALTER TABLE cases RENAME TO moved_cases;";
+
+	return db_upgrade(db, away, NEWEST + CLOSED, err);
 }
 
 int

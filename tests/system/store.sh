@@ -37,16 +37,31 @@ ok "the hold is there" sh -c "'$bin/holdline' cert status -c '$here/conf.restore
 ok "the later one is not" sh -c "! '$bin/holdline' cert status -c '$here/conf.restored' 0b01 | grep -q hold"
 ok "audit verify" "$bin/holdline" audit verify -c "$here/conf.restored"
 
-ok "a copy" "$bin/holdline" store copy --from "$here/data/db" --to "$here/copied"
+ok "a rehearsal" "$bin/holdline" store copy --rehearse --from "$here/data/db" --to "$here/copied"
 fails "again" "is not empty" "$bin/holdline" store copy --from "$here/data/db" --to "$here/copied"
 fails "from nothing" "not there" "$bin/holdline" store copy --from "$here/none" --to "$here/copied2"
 fails "onto itself" "the same" "$bin/holdline" store copy --from "$here/data/db" --to "$here/data/db"
 fails "into a folder that is not there" "folder" "$bin/holdline" store copy --from "$here/data/db" --to "$here/no/such"
 echo "no store" >"$here/text"
 fails "from a text" "not a database" "$bin/holdline" store restore -c "$here/conf.restored" "$here/text"
+
 # a leaf that was altered does not pass
 sqlite3 "$here/backup.db" "UPDATE audit SET text = replace(text, 'hold', 'lift')"
 sed "s|$here/data/db|$here/restored2|" "$here/conf" >"$here/conf.2"
 fails "an altered backup" "does not fit" "$bin/holdline" store restore -c "$here/conf.2" "$here/backup.db"
 is "and nothing is kept" 0 "$(sqlite3 "$here/restored2" 'SELECT count(*) FROM holders')"
+# It is moved, and a server was forgotten.
+ok "a server on the old one" start_daemon
+ok "a move" "$bin/holdline" store copy --from "$here/data/db" --to "$here/moved"
+call --id c3 --keys "$taro_keys" --json >"$here/c3.json"
+is "its callers go to people" person "$(field next <"$here/c3.json")"
+stop_daemon
+fails "none starts on it" "was moved to another one" "$bin/holdlined" -c "$here/conf"
+fails "nothing is read from it" "was moved to another one" "$bin/holdline" case list -c "$here/conf"
+sed -i "s|$here/data/db|$here/moved|" "$here/conf"
+ok "a server on the new one" start_daemon
+ok "the link is up again" until_true grep -q event=cache-up "$here/log"
+call --id c4 --keys "$taro_keys" --json >"$here/c4.json"
+is "knows what was reported" already "$(field result <"$here/c4.json")"
+stop_daemon
 finish

@@ -172,6 +172,45 @@ test_there_and_back(void **state)
 	world_teardown((void **)&back);
 }
 
+/* What a server that was forgotten would write into the old store would be
+ * lost: it cannot, and none starts on it. */
+static void
+test_a_store_that_was_moved_is_closed(void **state)
+{
+	struct world *w = *state;
+	struct store_copy c = {
+		.from = w->path, .freeze = true, .close = true
+	};
+	struct store_options o = { .path = w->path };
+	struct store_lookup lookup = { .n_tags = 1 };
+	struct store_hold h = hold_request("late", 1, "1000000009");
+	struct store_put r = row(9, "0901", STORE_SIGNATURE);
+	struct err err = { 0 };
+	struct store *s;
+
+	fill(w);
+	c.to = copy_path("moved");
+	must_copy(&c);
+	store_hold(w->store, &h);
+	assert_int_equal(store_wait(w->store, &h.req), -1);
+	store_put(w->store, &r);
+	assert_int_equal(store_wait(w->store, &r.req), -1);
+	store_lookup(w->store, &lookup);
+	assert_int_equal(store_wait(w->store, &lookup.req), -1);
+	assert_null(store_open(&o, &err));
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_non_null(strstr(err.text, "was moved to another one"));
+	c.to = copy_path("again");
+	assert_int_equal(store_copy(&c, &err), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+
+	s = open_path(copy_path("moved"));
+	h = hold_request("late", 1, "1000000009");
+	store_hold(s, &h);
+	must(s, &h.req);
+	store_close(s);
+}
+
 static void
 test_a_store_in_use_is_refused(void **state)
 {
@@ -248,6 +287,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_the_list_is_the_schema),
 		T(test_there_and_back),
+		T(test_a_store_that_was_moved_is_closed),
 		T(test_a_store_in_use_is_refused),
 		T(test_what_is_written_meanwhile_is_not_in_it),
 	};
