@@ -216,9 +216,9 @@ int
 cert_revoke(struct store_db *db, struct store_cert *cert, int reason,
     int64_t hold_id, struct err *err)
 {
-	assert(cert->status == STORE_HELD);
-	return cert_write(
-	    db, cert, STORE_REVOKED, reason, cert->status_us, hold_id, 0, err);
+	return cert_write(db, cert, STORE_REVOKED, reason,
+	    cert->status == STORE_HELD ? cert->status_us : db_now_us(db),
+	    hold_id, 0, err);
 }
 
 static int

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "dispatch_row.h"
 #include "shared.h"
@@ -75,17 +76,21 @@ dispatch_cert(struct store_db *db, const struct store_cert *cert,
 	return db_run(q, err);
 }
 
+/* `nr` 0: the first of its kind; else what sets it apart. */
 static int
 notice_add(struct store_db *db, enum store_dispatch_kind kind,
-    enum store_dispatch_what what, int64_t hold_id, struct err *err)
+    enum store_dispatch_what what, int64_t hold_id, int64_t nr, struct err *err)
 {
 	struct db_query *q;
-	char prefix[32];
+	char prefix[64];
 
 	if (!db_tells(db, kind))
 		return 0;
 	snprintf(prefix, sizeof(prefix), "%s-%s-",
 	    store_dispatch_kind_name(kind), store_dispatch_what_name(what));
+	if (nr != 0)
+		snprintf(prefix + strlen(prefix),
+		    sizeof(prefix) - strlen(prefix), "%" PRId64 "-", nr);
 	q = db_query(db,
 	    "INSERT INTO dispatches (kind, what, cert, hold, generation, key,"
 	    " state, tries, created_us, due_us, claim_us, told_us, last)"
@@ -104,9 +109,26 @@ dispatch_notice(struct store_db *db, int64_t hold_id,
     enum store_dispatch_what what, struct err *err)
 {
 	assert(what <= STORE_NEWS_PART);
-	if (notice_add(db, STORE_TELL_HOLDER, what, hold_id, err) == -1)
+	if (notice_add(db, STORE_TELL_HOLDER, what, hold_id, 0, err) == -1)
 		return -1;
 	return what != STORE_NEWS_HOLD ? 0
 				       : notice_add(db, STORE_TELL_MUNICIPALITY,
-					     STORE_NEWS_CASE, hold_id, err);
+					     STORE_NEWS_CASE, hold_id, 0, err);
+}
+
+int
+dispatch_case_moved(
+    struct store_db *db, int64_t hold_id, int64_t nr, struct err *err)
+{
+	struct db_query *q;
+
+	q = db_query(db,
+	    "UPDATE dispatches SET due_us = NULL," DISPATCH_REPLACED
+	    " WHERE hold = $1 AND kind = $2 AND due_us IS NOT NULL");
+	db_bind_int(q, hold_id);
+	db_bind_int(q, STORE_TELL_MUNICIPALITY);
+	if (db_run(q, err) == -1)
+		return -1;
+	return notice_add(
+	    db, STORE_TELL_MUNICIPALITY, STORE_NEWS_CASE, hold_id, nr, err);
 }

@@ -257,6 +257,19 @@ static const char *const migrations[] = {
 	"DROP TABLE phones;"
 	"DROP INDEX holders_tag;"
 	"CREATE INDEX holders_tag ON holders (tag, key_version, pin, phones);",
+	/* 15: which files of the registry's news were applied */
+	"CREATE TABLE deltas ("
+	"	name TEXT NOT NULL," /* of the feed */
+	"	seq INTEGER NOT NULL,"
+	"	digest BLOB NOT NULL,"     /* MAC of all of it */
+	"	taken INTEGER NOT NULL,"   /* bytes: goes on there */
+	"	line INTEGER NOT NULL,"    /* that is there */
+	"	rejects INTEGER NOT NULL," /* bytes of the reject file */
+	"	applied INTEGER NOT NULL," /* where its last row began */
+	"	begun_us INTEGER NOT NULL,"
+	"	done_us INTEGER NOT NULL," /* 0 = not yet */
+	"	PRIMARY KEY (name, seq)"
+	") STRICT, WITHOUT ROWID;",
 };
 
 #define NEWEST ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/cases.h"
+#include "store/delta.h"
 #include "store/dispatch.h"
 #include "store/store.h"
 
@@ -34,6 +35,15 @@ static const char *const act_names[] = {
 };
 _Static_assert(
     COUNT(act_names) == STORE_ACT_COUNT, "every store_act needs a name");
+
+static const char *const delta_names[] = {
+	[STORE_DELTA_MOVED] = "moved",
+	[STORE_DELTA_DIED] = "died",
+	[STORE_DELTA_REISSUED] = "reissued",
+	[STORE_DELTA_EXPIRED] = "expired",
+};
+_Static_assert(COUNT(delta_names) == STORE_DELTA_COUNT,
+    "every store_delta_kind needs a name");
 
 static const char *const tell_names[] = {
 	[STORE_TELL_CA] = "ca",
@@ -85,6 +95,12 @@ const char *
 store_act_name(enum store_act act)
 {
 	return act_names[act];
+}
+
+const char *
+store_delta_name(enum store_delta_kind kind)
+{
+	return delta_names[kind];
 }
 
 const char *

@@ -53,39 +53,38 @@ holder_set(struct page_holder *h, const struct store_put *r)
 	h->changed = true;
 }
 
+bool
+page_holder_set(struct page_holder *h, const struct store_put *r)
+{
+	if (holder_same(h, r))
+		return false;
+	holder_set(h, r);
+	return true;
+}
+
 /* Bring the holder up to date; only what differs is written.  `h` NULL: a new
  * one. */
 static struct page_holder *
 holder_put(struct page *p, struct store_put *r, struct page_holder *h)
 {
-	bool fresh = h == NULL;
-
-	if (fresh) {
+	if (h == NULL) {
 		h = page_holder_add(p, r->ref);
 	} else if (memcmp(h->ref, r->ref, STORE_MAC_SIZE) != 0) {
 		page_holder_rename(p, h, r->ref);
 		r->result = STORE_PUT_CHANGED;
 	}
-	if (fresh || !holder_same(h, r)) {
-		holder_set(h, r);
+	if (page_holder_set(h, r))
 		r->result = STORE_PUT_CHANGED;
-	}
 	return h;
 }
 
 /* ---- the certificate */
 
-/* Does the registry contradict what is on record? */
-static int
-known_check(const struct page_cert *k, const struct page_holder *holder,
-    const struct store_put *r, struct err *err)
+int
+registry_contradicts(const struct store_cert *known, int64_t holder,
+    const struct store_cert *c, struct err *err)
 {
-	const struct store_cert *c = &r->cert, *known;
-
-	if (k == NULL)
-		return 0;
-	known = &k->cert;
-	if (holder == NULL || known->holder != holder->id)
+	if (known->holder != holder)
 		return err_set(err, ERR_CONFLICT,
 		    "serial %s: already on record for another holder; one of "
 		    "the two rows is wrong",
@@ -102,12 +101,26 @@ known_check(const struct page_cert *k, const struct page_holder *holder,
 		    "serial %s: on record as valid from %d to %d; the dates "
 		    "of a certificate never change",
 		    c->serial, known->not_before, known->not_after);
-	if (k->status == STORE_REVOKED && c->status != STORE_REVOKED)
+	if (known->status == STORE_REVOKED && c->status != STORE_REVOKED)
 		return err_set(err, ERR_CONFLICT,
 		    "serial %s: revoked is final, yet the registry now says "
 		    "%s; ask the certification authority",
 		    c->serial, store_status_name(c->status));
 	return 0;
+}
+
+static int
+known_check(const struct page_cert *k, const struct page_holder *holder,
+    const struct store_put *r, struct err *err)
+{
+	struct store_cert known;
+
+	if (k == NULL)
+		return 0;
+	known = k->cert;
+	known.status = k->status; /* as the rows before have left it */
+	return registry_contradicts(
+	    &known, holder != NULL ? holder->id : 0, &r->cert, err);
 }
 
 /* The registry may put on hold and revoke; "good" never lifts. */

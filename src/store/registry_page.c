@@ -144,13 +144,9 @@ page_keep(struct page *p, size_t size, struct err *err)
 	return f->bytes;
 }
 
-static int
-holder_take(struct page *p, struct db_query *q, struct err *err)
+void
+page_holder_read(struct db_query *q, struct page_holder *h)
 {
-	struct page_holder *h = page_keep(p, sizeof(*h), err);
-
-	if (h == NULL)
-		return -1;
 	h->id = db_get_int(q);
 	db_get_blob(q, h->ref, STORE_MAC_SIZE);
 	db_get_blob(q, h->tag, STORE_MAC_SIZE);
@@ -161,6 +157,16 @@ holder_take(struct page *p, struct db_query *q, struct err *err)
 	h->n_phones =
 	    (unsigned int)(db_get_blob(q, h->phones, sizeof(h->phones)) /
 		STORE_MAC_SIZE);
+}
+
+static int
+holder_take(struct page *p, struct db_query *q, struct err *err)
+{
+	struct page_holder *h = page_keep(p, sizeof(*h), err);
+
+	if (h == NULL)
+		return -1;
+	page_holder_read(q, h);
 	if (page_holder_find(p, h->ref) != NULL)
 		return 0; /* it was asked for before */
 	holder_link(p, h);
@@ -182,8 +188,8 @@ holders_ask(struct store_db *db, struct page *p, const uint8_t *refs[ASK],
 	if (n == 0)
 		return 0;
 	q = db_query(db,
-	    "SELECT id, ref, tag, key_version, municipality, pin, contact,"
-	    " phones FROM holders WHERE ref IN " ASKED DB_FOR_UPDATE);
+	    "SELECT " PAGE_HOLDER_COLUMNS
+	    " FROM holders WHERE ref IN " ASKED DB_FOR_UPDATE);
 	for (i = 0; i < ASK; i++)
 		db_bind_blob(q, refs[i < n ? i : n - 1], STORE_MAC_SIZE);
 	while ((rc = db_step(q, err)) == 1)

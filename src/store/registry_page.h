@@ -36,6 +36,29 @@ struct page_cert {
 	struct page_cert *next;
 };
 
+/* The columns that page_holder_read() reads, of holders. */
+#define PAGE_HOLDER_COLUMNS \
+	"id, ref, tag, key_version, municipality, pin, contact, phones"
+
+/* Read PAGE_HOLDER_COLUMNS off the row into a zeroed one. */
+void page_holder_read(struct db_query *q, struct page_holder *h);
+
+/* Make it what the row says; did anything differ? */
+bool page_holder_set(struct page_holder *h, const struct store_put *r);
+
+/* Write what has changed of one that is on record. */
+int page_holder_write(
+    struct store_db *db, const struct page_holder *h, struct err *err);
+
+/* Does a certificate on record contradict what the registry says of one of a
+ * holder's?  -1 with *err (ERR_CONFLICT). */
+int registry_contradicts(const struct store_cert *known, int64_t holder,
+    const struct store_cert *c, struct err *err);
+
+/* Put a new certificate on record, good. */
+int registry_cert_add(
+    struct store_db *db, const struct store_cert *c, struct err *err);
+
 struct page; /* opaque */
 
 /* Read all that `r` is about, and lock its holders.  Owned (page_free); NULL

@@ -69,57 +69,81 @@ holders_insert(struct store_db *db, struct page *p, struct err *err)
 	return db_load_end(q, err);
 }
 
+int
+page_holder_write(
+    struct store_db *db, const struct page_holder *h, struct err *err)
+{
+	struct db_query *q;
+
+	if (!h->changed)
+		return 0;
+	q = db_query(db,
+	    "UPDATE holders SET ref = $1, tag = $2, key_version = $3,"
+	    " municipality = $4, pin = $5, contact = $6, phones = $7"
+	    " WHERE id = $8");
+	holder_bind(q, h);
+	db_bind_int(q, h->id);
+	return db_run(q, err);
+}
+
 static int
 holders_update(struct store_db *db, struct page *p, struct err *err)
 {
 	struct page_holder *h;
-	struct db_query *q;
 
-	for (h = p->known; h != NULL; h = h->next_known) {
-		if (!h->changed)
-			continue;
-		q = db_query(db,
-		    "UPDATE holders SET ref = $1, tag = $2, key_version = $3,"
-		    " municipality = $4, pin = $5, contact = $6, phones = $7"
-		    " WHERE id = $8");
-		holder_bind(q, h);
-		db_bind_int(q, h->id);
-		if (db_run(q, err) == -1)
+	for (h = p->known; h != NULL; h = h->next_known)
+		if (page_holder_write(db, h, err) == -1)
 			return -1;
-	}
 	return 0;
 }
 
 /* ---- certificates */
 
+static struct db_query *
+certs_into(struct store_db *db)
+{
+	return db_load(db,
+	    "certificates (holder, carrier, kind, issuer, serial, not_before,"
+	    " not_after, status, generation, reason, status_us, visible_us)");
+}
+
+static int
+cert_load_row(struct db_query *q, const struct store_cert *c, struct err *err)
+{
+	db_bind_int(q, c->holder);
+	db_bind_int(q, c->carrier);
+	db_bind_int(q, c->kind);
+	db_bind_text(q, c->issuer);
+	db_bind_text(q, c->serial);
+	db_bind_int(q, c->not_before);
+	db_bind_int(q, c->not_after);
+	db_bind_int(q, STORE_GOOD);
+	db_bind_int(q, 0);
+	db_bind_int(q, 0);
+	db_bind_int(q, 0);
+	db_bind_int(q, 0);
+	return db_load_row(q, err);
+}
+
 static int
 certs_insert(struct store_db *db, struct page *p, struct err *err)
 {
-	const struct store_cert *c;
-	struct db_query *q;
+	struct db_query *q = certs_into(db);
 	size_t i;
 
-	q = db_load(db,
-	    "certificates (holder, carrier, kind, issuer, serial, not_before,"
-	    " not_after, status, generation, reason, status_us, visible_us)");
-	for (i = 0; i < p->n_certs; i++) {
-		c = &p->certs[i].cert;
-		db_bind_int(q, c->holder);
-		db_bind_int(q, c->carrier);
-		db_bind_int(q, c->kind);
-		db_bind_text(q, c->issuer);
-		db_bind_text(q, c->serial);
-		db_bind_int(q, c->not_before);
-		db_bind_int(q, c->not_after);
-		db_bind_int(q, STORE_GOOD);
-		db_bind_int(q, 0);
-		db_bind_int(q, 0);
-		db_bind_int(q, 0);
-		db_bind_int(q, 0);
-		if (db_load_row(q, err) == -1)
+	for (i = 0; i < p->n_certs; i++)
+		if (cert_load_row(q, &p->certs[i].cert, err) == -1)
 			return -1;
-	}
 	return db_load_end(q, err);
+}
+
+int
+registry_cert_add(
+    struct store_db *db, const struct store_cert *c, struct err *err)
+{
+	struct db_query *q = certs_into(db);
+
+	return cert_load_row(q, c, err) == -1 ? -1 : db_load_end(q, err);
 }
 
 /* The number that a new certificate was given. */

@@ -47,12 +47,13 @@ case_read(struct store_db *db, struct settle *s, struct err *err)
 	struct db_query *q;
 
 	q = db_query(db,
-	    "SELECT count(*), (SELECT count(*) FROM case_events"
-	    " WHERE case_id = $1) FROM cases WHERE id = $1"
-	    " AND status = 'open'");
+	    "SELECT municipality, CASE WHEN status = 'open' THEN 1 ELSE 0 END,"
+	    " (SELECT count(*) FROM case_events WHERE case_id = $1)"
+	    " FROM cases WHERE id = $1");
 	db_bind_int(q, s->case_id);
 	if (db_step(q, err) != 1)
 		return -1;
+	db_get_text(q, s->municipality, sizeof(s->municipality));
 	s->open = db_get_int(q) != 0;
 	s->events = db_get_int(q);
 	return 0;
@@ -118,18 +119,25 @@ settle_event(struct store_db *db, int64_t case_id, int64_t at_us,
 }
 
 static int
-cert_settle(struct store_db *db, const struct settle *s,
-    struct store_cert *cert, enum store_act act, struct err *err)
+cert_act(struct store_db *db, const struct settle *s, struct store_cert *cert,
+    enum store_act act, struct err *err)
+{
+	int64_t hold_id = s->registry ? 0 : s->hold_id;
+
+	assert(act != STORE_ACT_LIFT || !s->registry);
+	if (act == STORE_ACT_LIFT)
+		return cert_lift(db, cert, s->now_us, s->hold_id, err);
+	if (act == STORE_ACT_REVOKE)
+		return cert_revoke(db, cert, s->crl_reason, hold_id, err);
+	return 0;
+}
+
+static int
+cert_settled(struct store_db *db, const struct settle *s,
+    const struct store_cert *cert, enum store_act act, struct err *err)
 {
 	struct db_query *q;
-	int rc = 0;
 
-	if (act == STORE_ACT_LIFT)
-		rc = cert_lift(db, cert, s->now_us, s->hold_id, err);
-	else if (act == STORE_ACT_REVOKE)
-		rc = cert_revoke(db, cert, s->crl_reason, s->hold_id, err);
-	if (rc == -1)
-		return -1;
 	q = db_query(db,
 	    "INSERT INTO decision_certs (case_id, cert, act, generation)"
 	    " VALUES ($1, $2, $3, $4)");
@@ -184,7 +192,7 @@ tell_holder(struct store_db *db, const struct settle *s, struct err *err)
 		lifted = lifted || s->acts[i] == STORE_ACT_LIFT;
 		revoked = revoked || s->acts[i] == STORE_ACT_REVOKE;
 	}
-	if (!lifted && !revoked)
+	if ((!lifted && !revoked) || s->registry)
 		return 0;
 	return dispatch_notice(db, s->hold_id,
 	    !revoked      ? STORE_NEWS_LIFT
@@ -204,8 +212,10 @@ plain(char *out, const char *in)
 	*out = '\0';
 }
 
+/* `word`: "decision", or "note" when the case stays open. */
 static int
-write_leaf(struct store_db *db, const struct settle *s, struct err *err)
+write_leaf(struct store_db *db, const struct settle *s, const char *word,
+    struct err *err)
 {
 	char text[AUDIT_TEXT_MAX], who[STORE_WHO_MAX + 1];
 	char reason[STORE_REASON_MAX + 1];
@@ -216,9 +226,9 @@ write_leaf(struct store_db *db, const struct settle *s, struct err *err)
 	plain(who, s->who);
 	plain(reason, s->reason);
 	len = snprintf(text, sizeof(text),
-	    "{\"decision\":\"%s\",\"by\":\"%s\",\"case\":\"%s\","
+	    "{\"%s\":\"%s\",\"by\":\"%s\",\"case\":\"%s\","
 	    "\"outcome\":\"%s\",\"reason\":\"%s\",\"certs\":[",
-	    s->entry, who, s->receipt, s->outcome, reason);
+	    word, s->entry, who, s->receipt, s->outcome, reason);
 	for (i = 0; i < s->n; i++) {
 		const struct store_cert *c = &s->certs[i];
 
@@ -232,21 +242,43 @@ write_leaf(struct store_db *db, const struct settle *s, struct err *err)
 	return audit_append(db, s->now_us, text, err);
 }
 
+/* Do what acts[] says, but only to what is the hold's own. */
+static int
+certs_act(struct store_db *db, struct settle *s, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < s->n; i++) {
+		if (!s->own[i])
+			s->acts[i] = STORE_ACT_NONE;
+		if (cert_act(db, s, &s->certs[i], s->acts[i], err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+settle_part(struct store_db *db, struct settle *s, struct err *err)
+{
+	if (certs_act(db, s, err) == -1 ||
+	    settle_event(db, s->case_id, s->now_us, s->outcome, err) == -1 ||
+	    feed_add(db, STORE_EVENT_CASE, s->now_us, s->hold_id, 0, err) == -1)
+		return -1;
+	return write_leaf(db, s, "note", err);
+}
+
 int
 settle_write(struct store_db *db, struct settle *s, struct err *err)
 {
 	size_t i;
 
-	if (decision_insert(db, s, err) == -1)
+	if (certs_act(db, s, err) == -1 || decision_insert(db, s, err) == -1)
 		return -1;
-	for (i = 0; i < s->n; i++) {
-		if (!s->own[i])
-			s->acts[i] = STORE_ACT_NONE;
-		if (cert_settle(db, s, &s->certs[i], s->acts[i], err) == -1)
+	for (i = 0; i < s->n; i++)
+		if (cert_settled(db, s, &s->certs[i], s->acts[i], err) == -1)
 			return -1;
-	}
 	if (case_close(db, s, err) == -1 || tell_holder(db, s, err) == -1 ||
 	    feed_add(db, STORE_EVENT_CASE, s->now_us, s->hold_id, 0, err) == -1)
 		return -1;
-	return write_leaf(db, s, err);
+	return write_leaf(db, s, "decision", err);
 }

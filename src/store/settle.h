@@ -14,6 +14,7 @@ struct settle {
 	/* filled by settle_lock() */
 	int64_t case_id, hold_id, holder;
 	char receipt[STORE_RECEIPT_DIGITS + 1];
+	char municipality[7];
 	bool open;
 	int64_t events; /* so far */
 	size_t n;
@@ -24,6 +25,8 @@ struct settle {
 	const char *entry, *who, *outcome, *reason;
 	int crl_reason;
 	int64_t now_us;
+	bool registry; /* the registry says so: it has told the authority, and
+			  the holder knows */
 	enum store_act acts[STORE_CERTS_MAX];
 };
 
@@ -37,6 +40,10 @@ int settle_lock(struct store_db *db, const char *receipt, struct settle *s,
 /* Do what acts[] says with the certificates that are the hold's own, and close
  * the case: the decision, its event, the audit leaf. */
 int settle_write(struct store_db *db, struct settle *s, struct err *err);
+
+/* The same, and the case stays open for the others, with `outcome` as an
+ * event. */
+int settle_part(struct store_db *db, struct settle *s, struct err *err);
 
 /* Add an event to a case whose holder is locked. */
 int settle_event(struct store_db *db, int64_t case_id, int64_t at_us,

@@ -56,13 +56,19 @@ int dispatch_cert(struct store_db *db, const struct store_cert *cert,
  */
 int dispatch_notice(struct store_db *db, int64_t hold_id,
     enum store_dispatch_what what, struct err *err);
+
+/* The case of a hold is another municipality's now: it hears of it, and who
+ * has not heard yet no longer needs to.  `nr` is the case's event. */
+int dispatch_case_moved(
+    struct store_db *db, int64_t hold_id, int64_t nr, struct err *err);
+
 /* Take one off hold, since now, with the hold that it was put on by; only
  * for settle.c. */
 int cert_lift(struct store_db *db, struct store_cert *cert, int64_t now_us,
     int64_t hold_id, struct err *err);
 
 /* Revoke one that is on hold, at the instant of its hold, with the hold that
- * it was put on by. */
+ * it was put on by; or a good one, now.  hold_id = 0: the registry says so. */
 int cert_revoke(struct store_db *db, struct store_cert *cert, int reason,
     int64_t hold_id, struct err *err);
 

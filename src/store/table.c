@@ -61,6 +61,8 @@ const struct table tables[] = {
 	    NULL),
 	TWO("crl_changes", "issuer, cert", 3, ", mark"),
 	ONE("imports", "key", 6, ", taken, line, digest, rejects, at_us", NULL),
+	TWO("deltas", "name, seq", 9,
+	    ", digest, taken, line, rejects, applied, begun_us, done_us"),
 	ONE("nodes", "id", 9,
 	    ", name, version, pid, calls, queue, lag_us, started_us, seen_us",
 	    NULL),

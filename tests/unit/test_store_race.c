@@ -5,7 +5,7 @@
  * of it. */
 #include <poll.h>
 
-#include "decide_world.h"
+#include "delta_world.h"
 
 #define PEOPLE 30
 
@@ -166,6 +166,63 @@ test_hold_against_the_registry(void **state)
 	free(puts);
 }
 
+/* A call's hold meets the news that the holder has died, or has a new pair:
+ * whoever is first, the old ones end revoked, and the case is over when they
+ * were all that it had on hold. */
+static void
+test_hold_against_the_news(void **state)
+{
+	enum { ROWS = 3 * PEOPLE / 2 };
+	struct world *w = *state;
+	struct store_hold holds[PEOPLE];
+	static struct store_delta rows[ROWS];
+	struct store_delta *list[ROWS];
+	struct store_delta_file f;
+	struct store_delta_page page;
+	char old[8], fresh[8];
+	uint8_t who, i;
+	size_t n = 0;
+
+	begin_first(w, &f);
+	for (who = PEOPLE; who-- > 0;)
+		if (who % 2 == 0) {
+			rows[n++] = news(who, STORE_DELTA_DIED);
+		} else
+			for (i = 0; i < 2; i++) {
+				snprintf(old, 8, "%02x%02x", who, i + 1);
+				snprintf(fresh, 8, "%02x%02x", who, i + 17);
+				rows[n++] = reissued(
+				    who, fresh, (enum store_kind)i, old);
+			}
+	for (i = 0; i < ROWS; i++)
+		rows[i].at = i + 1;
+	page_of(&page, &f, rows, list, n);
+	for (who = 0; who < PEOPLE; who++) {
+		holds[who] = call_of(who, 0);
+		store_hold(nodes[0], &holds[who]);
+		if (who == PEOPLE / 3)
+			store_delta_page(nodes[1], &page);
+	}
+	finish();
+	worked(&page.req);
+	for (i = 0; i < ROWS; i++)
+		worked(&rows[i].put.req);
+	for (who = 0; who < PEOPLE; who++)
+		worked(&holds[who].req);
+	assert_int_equal(
+	    world_sql(w, "SELECT count(*) FROM certificates WHERE status = 2"),
+	    2 * PEOPLE);
+	/* what is on hold are new ones, of cases that are open; no other is */
+	assert_int_equal(world_sql(w,
+			     "SELECT count(*) FROM hold_certs AS t"
+			     " JOIN cases AS k ON k.hold = t.hold"
+			     " JOIN certificates AS c ON c.id = t.cert"
+			     " WHERE (k.status = 'open') <> (c.status = 1)"),
+	    0);
+	assert_int_equal(
+	    world_sql(w, "SELECT count(*) FROM certificates"), 3 * PEOPLE);
+}
+
 /* ---- with a case each, that node 0 opened */
 
 static void
@@ -266,6 +323,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_double_hold),
 		T(test_hold_against_the_registry),
+		T(test_hold_against_the_news),
 		T(test_two_clerks),
 		T(test_lift_against_hold),
 	};
