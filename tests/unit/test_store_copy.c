@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "store/copy.h"
+#include "store/db.h"
 #include "store/lease.h"
 #include "store/table.h"
 
@@ -226,6 +227,37 @@ test_a_store_in_use_is_refused(void **state)
 	assert_non_null(strstr(err.text, "is not empty"));
 }
 
+/* A backup that an older program made, with somebody in it. */
+static void
+test_an_older_backup_is_restored(void **state)
+{
+	struct world *w = *state;
+	struct store_copy c = { .to = w->path, .freeze = true };
+	struct store_options o = { .path = copy_path("old") };
+	struct store_lookup lookup = { .n_tags = 1 };
+	struct err err = { 0 };
+	struct store_db *db = db_open(&o, &err);
+	struct db_query *q;
+
+	if (db == NULL || migrate_to(db, 1, &err) == -1 ||
+	    db_begin(db, DB_WRITE, &err) == -1)
+		fail_msg("%s", err.text);
+	memset(lookup.tags[0], 0x81, STORE_MAC_SIZE);
+	q = db_query(db,
+	    "INSERT INTO holders (ref, tag, key_version, municipality)"
+	    " VALUES ($1, $1, 1, '131016')");
+	db_bind_blob(q, lookup.tags[0], STORE_MAC_SIZE);
+	if (db_run(q, &err) == -1 || db_commit(db, &err) == -1)
+		fail_msg("%s", err.text);
+	db_close(db);
+	c.from = o.path;
+	must_copy(&c);
+	assert_int_equal(c.rows, 1);
+	store_lookup(w->store, &lookup);
+	must(w->store, &lookup.req);
+	assert_int_equal(lookup.n, 1);
+}
+
 /* More than a few pages, and calls are served meanwhile. */
 static void
 on_progress(void *ctx, int64_t rows, int64_t total, bool verifying)
@@ -289,6 +321,7 @@ main(void)
 		T(test_there_and_back),
 		T(test_a_store_that_was_moved_is_closed),
 		T(test_a_store_in_use_is_refused),
+		T(test_an_older_backup_is_restored),
 		T(test_what_is_written_meanwhile_is_not_in_it),
 	};
 	return cmocka_run_group_tests_name(
