@@ -246,9 +246,10 @@ daemon_filled(void *ctx, bool ok)
 }
 
 static void
-daemon_settled(void *ctx, const enum publish_outcome *outcomes)
+daemon_settled(void *ctx, const struct store_outbox_row *rows,
+    const enum publish_outcome *outcomes)
 {
-	publish_settled(((struct daemon *)ctx)->publish, outcomes);
+	publish_settled(((struct daemon *)ctx)->publish, rows, outcomes);
 }
 
 /* ---- ending */

@@ -18,6 +18,11 @@ int str_copy(char *out, size_t size, const char *src);
 /* Is `s` between min and max characters, every one of them 0 to 9? */
 bool str_is_digits(const char *s, size_t min, size_t max);
 
+/* A number in decimal digits, as printf() does and faster; returns the end,
+ * where the NUL is. */
+#define STR_INT_SIZE 21 /* with its sign and the NUL */
+char *str_int(char *out, int64_t n);
+
 /* Bytes to lower-case hexadecimal; out holds 2 * len + 1 bytes. */
 void str_hex(const void *bytes, size_t len, char *out);
 

@@ -40,7 +40,8 @@ struct cache_options {
 	 * NULL.  Not once for each on_up(). */
 	void (*on_down)(void *ctx);
 	/* As publish_settled(). */
-	void (*on_settled)(void *ctx, const enum publish_outcome *outcomes);
+	void (*on_settled)(void *ctx, const struct store_outbox_row *rows,
+	    const enum publish_outcome *outcomes);
 	void *ctx;
 };
 

@@ -3,8 +3,8 @@
  * publish.h -- drain the outbox of status changes into the revocation cache.
  *
  * Oldest first: take a page from the store, push it, read it back, and only
- * then acknowledge it in the store.  A crash or a dead link repeats a push and
- * never loses one; the cache's compare-and-set makes repeats, and a second
+ * then acknowledge it in the store.  With a backlog the next page is taken and
+ * pushed meanwhile.  A crash or a dead link repeats a push and never loses one; the cache's compare-and-set makes repeats, and a second
  * server's publisher, harmless.  A row that the cache cannot take (it
  * contradicts what is there) is parked and alarmed; the others go on.
  * Loop thread only.  Reaches the cache by a port; cache.h is the real one.
@@ -18,6 +18,8 @@
 
 struct publish; /* opaque */
 struct timers;
+
+#define PUBLISH_PAGES 2 /* that may be in hand at once */
 
 /* What became of one record. */
 enum publish_outcome {
@@ -40,7 +42,9 @@ struct publish_options {
 				  only publisher */
 	int64_t poll_us;       /* look for rows another server left behind */
 	/*
-	 * Push rows and read them back; borrowed until publish_settled().
+	 * Push rows and read them back; borrowed until publish_settled(), and
+	 * meanwhile a row's `latest` may grow.  Called again before that, up to
+	 * PUBLISH_PAGES times.
 	 * Returns 0, and publish_settled() is then called exactly once from a
 	 * later event; or -1 when there is no link now (publish_link_up() will
 	 * follow).
@@ -65,9 +69,11 @@ void publish_kick(struct publish *p);
 void publish_link_up(struct publish *p);
 
 /*
- * The push under way has ended: an outcome for each row, or NULL when the
- * link was lost first (the rows are pushed again when it is up).
+ * The push of `rows` has ended: an outcome for each row, or NULL when the
+ * link was lost first (the rows are pushed again when it is up; each push
+ * under way must have ended before publish_link_up()).
  */
-void publish_settled(struct publish *p, const enum publish_outcome *outcomes);
+void publish_settled(struct publish *p, const struct store_outbox_row *rows,
+    const enum publish_outcome *outcomes);
 
 #endif

@@ -17,6 +17,7 @@
 struct store_outbox_row {
 	int64_t seq;     /* strictly increasing; the event id */
 	int64_t hold_id; /* 0 = a change that the registry brought */
+	int64_t cert;    /* the certificate's id here */
 	char issuer[STORE_ISSUER_HEX + 1];
 	char serial[STORE_SERIAL_MAX + 1];
 	int64_t generation;
@@ -36,8 +37,10 @@ struct store_outbox_row {
 struct store_outbox_take {
 	struct store_req req;
 	char node[STORE_NODE_ID + 1]; /* in: "" = for nobody, only look */
-	int64_t after_seq; /* in: only rows after this one; 0 = all */
-	int64_t now_us;    /* in */
+	/* in: rows from one to the other are in hand already, and left out;
+	 * both 0 = none are */
+	int64_t skip_from, skip_to;
+	int64_t now_us; /* in */
 	/* out */
 	size_t n;
 	struct store_outbox_row rows[STORE_OUTBOX_PAGE];

@@ -2,7 +2,7 @@
 /*
  * resp.h -- a connection to Redis: commands out, replies in, pipelined.
  *
- * hiredis' reader and formatter over a libevent bufferevent.  One connection,
+ * hiredis' reader over a libevent bufferevent.  One connection,
  * no reconnecting: when it fails, every command in flight gets its callback
  * with a NULL reply, then on_closed() is called.  Loop thread only.
  */

@@ -21,6 +21,22 @@ str_is_digits(const char *s, size_t min, size_t max)
 	return s[n] == '\0' && n >= min && n <= max;
 }
 
+char *
+str_int(char *out, int64_t n)
+{
+	char digits[STR_INT_SIZE], *d = digits + sizeof(digits);
+	uint64_t rest = n < 0 ? -(uint64_t)n : (uint64_t)n;
+
+	*--d = '\0';
+	do
+		*--d = (char)('0' + rest % 10);
+	while ((rest /= 10) > 0);
+	if (n < 0)
+		*--d = '-';
+	memcpy(out, d, (size_t)(digits + sizeof(digits) - d));
+	return out + (digits + sizeof(digits) - d) - 1;
+}
+
 void
 str_hex(const void *bytes, size_t len, char *out)
 {

@@ -84,9 +84,10 @@ on_down(void *ctx)
 }
 
 static void
-on_settled(void *ctx, const enum publish_outcome *outcomes)
+on_settled(void *ctx, const struct store_outbox_row *rows,
+    const enum publish_outcome *outcomes)
 {
-	(void)ctx, (void)outcomes; /* nothing is pushed from here */
+	(void)ctx, (void)rows, (void)outcomes; /* nothing is pushed from here */
 }
 
 /* A command does not try for ever, as a server does. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +28,8 @@ struct cache {
 	struct redis_link *link;
 	enum state state;
 	struct redis_link *reader; /* NULL = responders read the same server */
-	struct push push;
+	struct push pushes[PUBLISH_PAGES];
+	bool said_behind;  /* for them */
 	bool library_gone; /* jpki_set was not there */
 	bool refused;      /* the server has refused; no push worked since */
 	bool said_silent;  /* that nobody can be told of changes */
@@ -63,10 +65,13 @@ static void
 on_down(void *ctx)
 {
 	struct cache *c = ctx;
+	const struct store_outbox_row *rows;
+	size_t i;
 
 	c->state = CACHE_DOWN;
-	if (push_give_up(&c->push))
-		c->o.on_settled(c->o.ctx, NULL);
+	for (i = 0; i < PUBLISH_PAGES; i++)
+		if ((rows = push_give_up(&c->pushes[i])) != NULL)
+			c->o.on_settled(c->o.ctx, rows, NULL);
 	if (c->o.on_down != NULL)
 		c->o.on_down(c->o.ctx);
 }
@@ -207,6 +212,18 @@ cache_server(const struct cache *c)
 
 /* ---- pushing */
 
+/* Is a push under way? */
+static bool
+is_pushing(const struct cache *c)
+{
+	size_t i;
+
+	for (i = 0; i < PUBLISH_PAGES; i++)
+		if (c->pushes[i].rows != NULL)
+			return true;
+	return false;
+}
+
 /* The rows are pushed again when the library is back. */
 static void
 cache_load_again(struct cache *c)
@@ -223,8 +240,8 @@ cache_library_gone(struct cache *c)
 {
 	if (c->state != CACHE_UP)
 		return;
-	if (c->push.rows != NULL)
-		c->library_gone = true; /* the push under way sees to it */
+	if (is_pushing(c))
+		c->library_gone = true; /* the last one under way sees to it */
 	else
 		cache_load_again(c);
 }
@@ -246,27 +263,34 @@ on_push_refused(void *ctx, const char *error)
 }
 
 static void
-on_push_end(void *ctx, const enum publish_outcome *outcomes)
+on_push_end(
+    void *ctx, const struct push *push, const struct store_outbox_row *rows)
 {
 	struct cache *c = ctx;
+	bool lost = c->library_gone || push->library_gone;
 
-	if (c->library_gone)
-		cache_load_again(c);
-	else if (c->refused) { /* it takes pushes again */
+	if (!lost && c->refused) { /* it takes pushes again */
 		c->refused = false;
 		redis_link_good(c->link);
 	}
-	c->o.on_settled(c->o.ctx, c->state == CACHE_UP ? outcomes : NULL);
+	/* no on_up() before each of them has ended */
+	if (c->library_gone && !is_pushing(c))
+		cache_load_again(c);
+	c->o.on_settled(c->o.ctx, rows, lost ? NULL : push->outcomes);
 }
 
 int
 cache_push(void *ctx, const struct store_outbox_row *rows, size_t n)
 {
 	struct cache *c = ctx;
+	size_t i = 0;
 
-	if (c->state != CACHE_UP)
+	if (c->state != CACHE_UP || c->library_gone)
 		return -1;
-	if (push_start(&c->push, rows, n) == -1)
+	while (i < PUBLISH_PAGES && c->pushes[i].rows != NULL)
+		i++;
+	assert(i < PUBLISH_PAGES);
+	if (push_start(&c->pushes[i], rows, n) == -1)
 		redis_link_refuse(c->link, NOT_SENT, "it is tried again");
 	return 0;
 }
@@ -324,6 +348,7 @@ struct cache *
 cache_new(const struct cache_options *options, struct err *err)
 {
 	struct cache *c;
+	size_t i;
 
 	if ((c = calloc(1, sizeof(*c))) == NULL) {
 		err_set(err, ERR_NOMEM, "out of memory");
@@ -334,26 +359,31 @@ cache_new(const struct cache_options *options, struct err *err)
 		cache_free(c);
 		return NULL;
 	}
-	c->push = (struct push){ .timers = c->o.timers,
-		.mac = c->o.mac,
-		.writer = c->link,
-		.reader = c->reader,
-		.replicas = c->o.replicas,
-		.wait_us = c->o.wait_us,
-		.on_end = on_push_end,
-		.on_refused = on_push_refused,
-		.on_library_gone = on_push_library_gone,
-		.ctx = c };
+	for (i = 0; i < PUBLISH_PAGES; i++)
+		c->pushes[i] = (struct push){ .timers = c->o.timers,
+			.mac = c->o.mac,
+			.writer = c->link,
+			.reader = c->reader,
+			.replicas = c->o.replicas,
+			.wait_us = c->o.wait_us,
+			.said_behind = &c->said_behind,
+			.on_end = on_push_end,
+			.on_refused = on_push_refused,
+			.on_library_gone = on_push_library_gone,
+			.ctx = c };
 	return c;
 }
 
 void
 cache_free(struct cache *c)
 {
+	size_t i;
+
 	if (c == NULL)
 		return;
-	if (c->push.timers != NULL)
-		(void)push_give_up(&c->push);
+	for (i = 0; i < PUBLISH_PAGES; i++)
+		if (c->pushes[i].timers != NULL)
+			(void)push_give_up(&c->pushes[i]);
 	redis_link_free(c->reader);
 	redis_link_free(c->link);
 	free(c);

@@ -15,25 +15,35 @@
 #define BEHIND_US (CLOCK_S_US / 2)      /* a row that replicas do not have */
 #define STORE_RETRY_US (CLOCK_S_US / 2) /* the store refused a request */
 
-enum state {
-	STATE_IDLE,    /* for a kick, or the poll timer */
-	STATE_TAKING,  /* for a page of the outbox */
-	STATE_LINK,    /* for the link: a page is in hand */
-	STATE_PUSHING, /* for the cache's answers */
-	STATE_ACKING   /* for the store to commit them */
+/* One page of the outbox: while it is settled in the store, or waits for the
+ * cache, the other one is taken and pushed. */
+enum page_state {
+	PAGE_FREE,    /* for a take */
+	PAGE_TAKING,  /* for rows; one page at a time */
+	PAGE_PUSHING, /* for the cache's answers */
+	PAGE_ACKING   /* for the store to commit them */
+};
+
+struct page {
+	struct publish *publish; /* its own */
+	enum page_state state;
+	struct timer retry; /* of the acknowledgement */
+	struct store_outbox_take take;
+	struct store_outbox_ack ack;
 };
 
 struct publish {
 	struct publish_options o;
-	enum state state;
+	struct page pages[PUBLISH_PAGES];
 	bool again;         /* kicked meanwhile */
+	bool away;          /* the link: what is in hand waits for it */
 	bool said_late;     /* the alarm was given */
-	bool behind;        /* rows wait for replicas */
-	struct timer timer; /* for the state */
+	size_t found;       /* rows of the last page */
+	int64_t behind_us;  /* rows wait for replicas until then; by the
+			     * monotonic clock */
+	struct timer timer; /* to look into the outbox */
 	struct timer late;  /* rows wait for the link, or for replicas, since
 			     * its start */
-	struct store_outbox_take take;
-	struct store_outbox_ack ack;
 	struct store_outbox_release release;
 	bool releasing; /* `release` is with the store */
 };
@@ -51,14 +61,51 @@ _Static_assert(
     "every publish_outcome needs a name");
 
 static void publish_take(struct publish *p);
-static void publish_in_time(struct publish *p);
-static void publish_push(struct publish *p);
-static void publish_submit_ack(void *ctx);
+static void page_push(struct page *page);
+static void page_submit_ack(void *ctx);
 
 const char *
 publish_outcome_name(enum publish_outcome outcome)
 {
 	return outcome_names[outcome];
+}
+
+/* A page in this state, or NULL. */
+static struct page *
+page_in(struct publish *p, enum page_state state)
+{
+	size_t i;
+
+	for (i = 0; i < PUBLISH_PAGES; i++)
+		if (p->pages[i].state == state)
+			return &p->pages[i];
+	return NULL;
+}
+
+/* Is nothing in hand? */
+static bool
+is_idle(struct publish *p)
+{
+	size_t i;
+
+	for (i = 0; i < PUBLISH_PAGES; i++)
+		if (p->pages[i].state != PAGE_FREE)
+			return false;
+	return !p->away;
+}
+
+static bool
+is_behind(const struct publish *p)
+{
+	return timers_mono_us(p->o.timers) < p->behind_us;
+}
+
+/* Nothing waits for the link any more. */
+static void
+publish_in_time(struct publish *p)
+{
+	timer_stop(p->o.timers, &p->late);
+	p->said_late = false;
 }
 
 static void
@@ -67,10 +114,12 @@ publish_poll(void *ctx)
 	publish_kick(ctx);
 }
 
+/* A take has brought nothing.  While a page is in hand its end looks again. */
 static void
-enter_idle(struct publish *p, int64_t wait_us)
+publish_wait(struct publish *p, int64_t wait_us)
 {
-	p->state = STATE_IDLE;
+	if (!is_idle(p))
+		return;
 	if (p->again)
 		publish_take(p);
 	else
@@ -81,10 +130,13 @@ struct publish *
 publish_new(const struct publish_options *options)
 {
 	struct publish *p;
+	size_t i;
 
 	if ((p = calloc(1, sizeof(*p))) == NULL)
 		return NULL;
 	p->o = *options;
+	for (i = 0; i < PUBLISH_PAGES; i++)
+		p->pages[i].publish = p;
 	timer_start(p->o.timers, &p->timer, 0, publish_poll, p);
 	return p;
 }
@@ -92,8 +144,12 @@ publish_new(const struct publish_options *options)
 void
 publish_free(struct publish *p)
 {
+	size_t i;
+
 	if (p == NULL)
 		return;
+	for (i = 0; i < PUBLISH_PAGES; i++)
+		timer_stop(p->o.timers, &p->pages[i].retry);
 	timer_stop(p->o.timers, &p->timer);
 	timer_stop(p->o.timers, &p->late);
 	free(p);
@@ -103,54 +159,104 @@ void
 publish_kick(struct publish *p)
 {
 	p->again = true;
-	if (p->state == STATE_IDLE)
+	if (is_idle(p))
 		publish_take(p);
 }
 
 void
 publish_link_up(struct publish *p)
 {
-	if (p->state != STATE_LINK)
+	if (!p->away)
 		return;
-	p->state = STATE_IDLE; /* what was taken may be old by now */
-	publish_take(p);
+	p->away = false;
+	publish_take(p); /* anew: what was taken may be old by now */
+}
+
+/* ---- taking */
+
+/*
+ * Both pages may have a row of one certificate, and the older row's read-back
+ * find the newer generation: it is known since the newer page was taken.
+ */
+static void
+page_learn(struct page *older, const struct page *newer)
+{
+	const struct store_outbox_row *row;
+	size_t i, j;
+
+	if (older->state != PAGE_PUSHING)
+		return;
+	for (i = 0; i < newer->take.n; i++) {
+		row = &newer->take.rows[i];
+		for (j = 0; j < older->take.n; j++)
+			if (older->take.rows[j].cert == row->cert)
+				older->take.rows[j].latest = row->latest;
+	}
 }
 
 static void
 publish_taken(struct store_req *req)
 {
-	struct publish *p = req->ctx;
+	struct page *page = req->ctx;
+	struct publish *p = page->publish;
+	size_t i;
 
-	assert(p->state == STATE_TAKING);
+	assert(page->state == PAGE_TAKING);
+	page->state = PAGE_FREE;
 	if (req->err.code != ERR_NONE) {
 		log_error("publish", NULL, "event=take-failed error=\"%s\"",
 		    req->err.text);
 		p->again = false;
-		enter_idle(p, STORE_RETRY_US);
-	} else if (p->take.n == 0) {
-		if (!p->behind)
+		publish_wait(p, STORE_RETRY_US);
+	} else if (page->take.n > 0) {
+		for (i = 0; i < PUBLISH_PAGES; i++)
+			page_learn(&p->pages[i], page);
+		page_push(page);
+	} else if (is_behind(p))
+		publish_wait(p, p->behind_us - timers_mono_us(p->o.timers));
+	else {
+		if (is_idle(p))
 			publish_in_time(p);
-		enter_idle(p, p->behind ? BEHIND_US : p->o.poll_us);
-	} else
-		publish_push(p);
+		publish_wait(p, p->o.poll_us);
+	}
 }
 
+/* What the other page has in hand is left out. */
+static void
+page_take(struct page *page, const struct page *other)
+{
+	struct publish *p = page->publish;
+	struct store_outbox_take *take = &page->take;
+
+	page->state = PAGE_TAKING;
+	memset(&take->req, 0, sizeof(take->req));
+	take->skip_from = take->skip_to = 0;
+	if (other->state != PAGE_FREE) {
+		take->skip_from = other->take.rows[0].seq;
+		take->skip_to = other->take.rows[other->take.n - 1].seq;
+	}
+	if (p->o.node != NULL)
+		str_copy(take->node, sizeof(take->node), p->o.node);
+	take->now_us = timers_wall_us(p->o.timers);
+	take->req.done = publish_taken;
+	take->req.ctx = page;
+	store_outbox_take(p->o.store, take);
+}
+
+/* Look for work, if there is a page for it and the last look is over. */
 static void
 publish_take(struct publish *p)
 {
-	assert(p->state == STATE_IDLE);
+	struct page *page = page_in(p, PAGE_FREE);
+
+	if (page == NULL || p->away || page_in(p, PAGE_TAKING) != NULL)
+		return;
 	timer_stop(p->o.timers, &p->timer);
 	p->again = false;
-	p->state = STATE_TAKING;
-	memset(&p->take.req, 0, sizeof(p->take.req));
-	p->take.after_seq = 0;
-	if (p->o.node != NULL)
-		str_copy(p->take.node, sizeof(p->take.node), p->o.node);
-	p->take.now_us = timers_wall_us(p->o.timers);
-	p->take.req.done = publish_taken;
-	p->take.req.ctx = p;
-	store_outbox_take(p->o.store, &p->take);
+	page_take(page, &p->pages[page == &p->pages[0]]);
 }
+
+/* ---- the link */
 
 /* Holds wait for the cache for longer than anybody should have to. */
 static void
@@ -161,7 +267,7 @@ publish_late(void *ctx)
 	log_error("publish", NULL,
 	    "event=backlog-late rows=%zu%s hint=\"holds are durable "
 	    "but not visible; see to Redis\"",
-	    p->take.n, p->take.n == STORE_OUTBOX_PAGE ? "+" : "");
+	    p->found, p->found == STORE_OUTBOX_PAGE ? "+" : "");
 	p->said_late = true;
 	metric_add(METRIC_PUBLISH_LATE, 1);
 }
@@ -197,63 +303,64 @@ publish_waits(struct publish *p)
 }
 
 static void
-enter_link(struct publish *p)
+publish_goes_away(struct publish *p)
 {
-	p->state = STATE_LINK;
+	p->away = true;
 	publish_give_back(p);
 	publish_waits(p);
 }
 
-/* Nothing waits for the link any more. */
 static void
-publish_in_time(struct publish *p)
+page_push(struct page *page)
 {
-	timer_stop(p->o.timers, &p->late);
-	p->said_late = false;
+	struct publish *p = page->publish;
+
+	p->found = page->take.n;
+	if (p->o.push(p->o.ctx, page->take.rows, page->take.n) == -1) {
+		publish_goes_away(p);
+		return;
+	}
+	page->state = PAGE_PUSHING;
+	if (page->take.n == STORE_OUTBOX_PAGE)
+		publish_take(p); /* a backlog: into the other page */
 }
 
-static void
-publish_push(struct publish *p)
-{
-	p->state = STATE_PUSHING;
-	if (p->o.push(p->o.ctx, p->take.rows, p->take.n) == -1)
-		enter_link(p);
-}
+/* ---- the end of a page */
 
 static void
-publish_acked(struct store_req *req)
+page_acked(struct store_req *req)
 {
-	struct publish *p = req->ctx;
+	struct page *page = req->ctx;
+	struct publish *p = page->publish;
 	size_t i;
 
-	assert(p->state == STATE_ACKING);
+	assert(page->state == PAGE_ACKING);
 	if (req->err.code != ERR_NONE) {
 		/* Also when nobody knows whether it was committed: an
 		 * acknowledgement may be repeated. */
 		log_error("publish", NULL, "event=ack-failed error=\"%s\"",
 		    req->err.text);
-		timer_start(p->o.timers, &p->timer, STORE_RETRY_US,
-		    publish_submit_ack, p);
+		timer_start(p->o.timers, &page->retry, STORE_RETRY_US,
+		    page_submit_ack, page);
 		return;
 	}
-	p->state = STATE_IDLE;
-	for (i = 0; i < p->ack.n_visible; i++)
+	page->state = PAGE_FREE;
+	for (i = 0; i < page->ack.n_visible; i++)
 		if (p->o.on_visible != NULL)
-			p->o.on_visible(
-			    p->o.ctx, p->ack.visible[i], p->ack.visible_us[i]);
-	if (p->state == STATE_IDLE)
-		publish_take(p); /* there may be more than a page */
+			p->o.on_visible(p->o.ctx, page->ack.visible[i],
+			    page->ack.visible_us[i]);
+	publish_take(p); /* there may be more than a page */
 }
 
 static void
-publish_submit_ack(void *ctx)
+page_submit_ack(void *ctx)
 {
-	struct publish *p = ctx;
+	struct page *page = ctx;
 
-	memset(&p->ack.req, 0, sizeof(p->ack.req));
-	p->ack.req.done = publish_acked;
-	p->ack.req.ctx = p;
-	store_outbox_ack(p->o.store, &p->ack);
+	memset(&page->ack.req, 0, sizeof(page->ack.req));
+	page->ack.req.done = page_acked;
+	page->ack.req.ctx = page;
+	store_outbox_ack(page->publish->o.store, &page->ack);
 }
 
 /* How long must the row wait; 0 = it is settled.  Counts and says what is
@@ -290,31 +397,44 @@ outcome_wait_us(
 	return PARK_US;
 }
 
-void
-publish_settled(struct publish *p, const enum publish_outcome *outcomes)
+/* Returns whether replicas do not have a row. */
+static bool
+page_settle(struct page *page, const enum publish_outcome *outcomes)
 {
-	int64_t now_us = timers_wall_us(p->o.timers), wait_us;
+	struct store_outbox_ack *ack = &page->ack;
+	int64_t now_us = timers_wall_us(page->publish->o.timers), wait_us;
+	bool behind = false;
 	size_t i;
 
-	assert(p->state == STATE_PUSHING);
+	ack->n = page->take.n;
+	ack->now_us = now_us;
+	for (i = 0; i < ack->n; i++) {
+		wait_us = outcome_wait_us(&page->take.rows[i], outcomes[i]);
+		behind = behind || outcomes[i] == PUBLISH_BEHIND;
+		ack->seqs[i] = page->take.rows[i].seq;
+		ack->holds[i] = page->take.rows[i].hold_id;
+		ack->park_us[i] = wait_us == 0 ? 0 : now_us + wait_us;
+	}
+	return behind;
+}
+
+void
+publish_settled(struct publish *p, const struct store_outbox_row *rows,
+    const enum publish_outcome *outcomes)
+{
+	struct page *page = &p->pages[rows != p->pages[0].take.rows];
+
+	assert(page->state == PAGE_PUSHING && page->take.rows == rows);
 	if (outcomes == NULL) {
-		enter_link(p);
+		page->state = PAGE_FREE;
+		publish_goes_away(p);
 		return;
 	}
-	p->state = STATE_ACKING;
-	p->behind = false;
-	p->ack.n = p->take.n;
-	p->ack.now_us = now_us;
-	for (i = 0; i < p->take.n; i++) {
-		wait_us = outcome_wait_us(&p->take.rows[i], outcomes[i]);
-		p->behind = p->behind || outcomes[i] == PUBLISH_BEHIND;
-		p->ack.seqs[i] = p->take.rows[i].seq;
-		p->ack.holds[i] = p->take.rows[i].hold_id;
-		p->ack.park_us[i] = wait_us == 0 ? 0 : now_us + wait_us;
-	}
-	if (p->behind)
+	page->state = PAGE_ACKING;
+	if (page_settle(page, outcomes)) {
+		p->behind_us = timers_mono_us(p->o.timers) + BEHIND_US;
 		publish_waits(p);
-	else
+	} else if (!is_behind(p))
 		publish_in_time(p);
-	publish_submit_ack(p);
+	page_submit_ack(page);
 }

@@ -91,9 +91,9 @@ static void
 push_say_behind(struct push *p)
 {
 	metric_add(METRIC_PUBLISH_BEHIND, 1);
-	if (p->said_behind)
+	if (*p->said_behind)
 		return;
-	p->said_behind = true;
+	*p->said_behind = true;
 	if (p->short_of)
 		log_error("publish", NULL,
 		    "event=not-replicated wanted=%u hint=\"fewer replicas "
@@ -112,6 +112,7 @@ push_say_behind(struct push *p)
 static void
 push_end(struct push *p)
 {
+	const struct store_outbox_row *rows = p->rows;
 	bool behind = false;
 	size_t i;
 
@@ -119,24 +120,24 @@ push_end(struct push *p)
 		behind = behind || p->outcomes[i] == PUBLISH_BEHIND;
 	if (behind)
 		push_say_behind(p);
-	else if (p->said_behind) {
-		p->said_behind = false;
+	else if (*p->said_behind) {
+		*p->said_behind = false;
 		log_info("publish", NULL, "event=replicated");
 	}
 	p->rows = NULL;
-	p->on_end(p->ctx, p->outcomes);
+	p->on_end(p->ctx, p, rows);
 }
 
-bool
+const struct store_outbox_row *
 push_give_up(struct push *p)
 {
-	bool was = p->rows != NULL;
+	const struct store_outbox_row *rows = p->rows;
 
 	timer_stop(p->timers, &p->again);
-	if (was && p->reader != NULL) /* the writer's replies have all come */
-		p->skip += p->sent - p->read;
+	if (rows != NULL && p->reader != NULL)
+		p->skip += p->sent - p->read; /* the writer's have all come */
 	p->rows = NULL;
-	return was;
+	return rows;
 }
 
 /* ---- reading back */
@@ -231,7 +232,8 @@ static void
 push_refused(struct push *p, const char *error)
 {
 	if (strstr(error, "Function not found") != NULL) {
-		p->on_library_gone(p->ctx); /* somebody flushed it */
+		p->library_gone = true; /* somebody flushed it */
+		p->on_library_gone(p->ctx);
 		return;
 	}
 	p->refused = true;
@@ -320,7 +322,7 @@ push_start(struct push *p, const struct store_outbox_row *rows, size_t n)
 	p->rows = rows;
 	p->n = n;
 	p->asked = p->sent = p->read = 0;
-	p->refused = p->short_of = false;
+	p->refused = p->library_gone = p->short_of = false;
 	p->pause_us = PAUSE_US;
 	p->until_us = timers_mono_us(p->timers) + p->wait_us;
 	for (i = 0; i < n; i++)

@@ -27,8 +27,11 @@ struct push {
 	struct redis_link *reader; /* borrowed; NULL = the writer's server */
 	unsigned int replicas;     /* that must have it; 0 = none */
 	int64_t wait_us;           /* for them, and for the reader */
-	/* All rows have an outcome; borrowed. */
-	void (*on_end)(void *ctx, const enum publish_outcome *outcomes);
+	bool *said_behind; /* borrowed, shared: logged, and none was in time
+			    * since */
+	/* All rows have an outcome, in p->outcomes. */
+	void (*on_end)(void *ctx, const struct push *p,
+	    const struct store_outbox_row *rows);
 	/* The server refuses: the push never ends by itself then. */
 	void (*on_refused)(void *ctx, const char *error);
 	/* A function is missing; the push goes on. */
@@ -40,8 +43,8 @@ struct push {
 	size_t sent, read;  /* reads under way; their replies */
 	size_t skip;        /* replies to reads of a push that was given up */
 	bool refused;       /* on_refused() was called */
+	bool library_gone;  /* on_library_gone() was called */
 	bool short_of;      /* WAIT came back with too few replicas */
-	bool said_behind;   /* logged, and none was in time since */
 	struct timer again; /* to read once more */
 	int64_t until_us, pause_us;
 	enum publish_outcome said[STORE_OUTBOX_PAGE];
@@ -52,7 +55,7 @@ struct push {
  * writer's link, and give it up when that is down. */
 int push_start(struct push *p, const struct store_outbox_row *rows, size_t n);
 
-/* Forget the push under way; false when there is none. */
-bool push_give_up(struct push *p);
+/* Forget the push under way: its rows, or NULL when there is none. */
+const struct store_outbox_row *push_give_up(struct push *p);
 
 #endif

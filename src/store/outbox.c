@@ -14,6 +14,7 @@ row_read(struct db_query *q, struct store_outbox_row *row)
 {
 	row->seq = db_get_int(q);
 	row->hold_id = db_get_int(q);
+	row->cert = db_get_int(q);
 	db_get_text(q, row->issuer, sizeof(row->issuer));
 	db_get_text(q, row->serial, sizeof(row->serial));
 	row->generation = db_get_int(q);
@@ -52,13 +53,14 @@ claim(struct store_db *db, const struct store_outbox_take *r, int64_t now_us,
 
 	q = db_query(db,
 	    "UPDATE outbox SET claim = $1, claim_us = $2 WHERE seq IN"
-	    " (SELECT seq FROM outbox WHERE seq > $3"
-	    " AND (park_us <= $4 OR park_us > $5)"
-	    " AND (claim_us <= $6 OR claim_us > $2 OR claim = $1)"
-	    " ORDER BY seq LIMIT $7" DB_SKIP_LOCKED ")");
+	    " (SELECT seq FROM outbox WHERE seq NOT BETWEEN $3 AND $4"
+	    " AND (park_us <= $5 OR park_us > $6)"
+	    " AND (claim_us <= $7 OR claim_us > $2 OR claim = $1)"
+	    " ORDER BY seq LIMIT $8" DB_SKIP_LOCKED ")");
 	db_bind_text(q, r->node);
 	db_bind_int(q, now_us + STORE_OUTBOX_CLAIM_US);
-	db_bind_int(q, r->after_seq);
+	db_bind_int(q, r->skip_from);
+	db_bind_int(q, r->skip_to);
 	db_bind_int(q, r->now_us);
 	db_bind_int(q, r->now_us + PARK_MAX_US);
 	db_bind_int(q, now_us);
@@ -75,13 +77,15 @@ read_page(struct store_db *db, struct store_outbox_take *r, const char *node,
 	int rc;
 
 	q = db_query(db,
-	    "SELECT o.seq, o.hold, c.issuer, c.serial, o.generation, o.status,"
-	    " o.reason, o.status_us, c.generation FROM outbox AS o"
+	    "SELECT o.seq, o.hold, o.cert, c.issuer, c.serial, o.generation,"
+	    " o.status, o.reason, o.status_us, c.generation FROM outbox AS o"
 	    " JOIN certificates AS c ON c.id = o.cert"
-	    " WHERE o.seq > $1 AND (o.park_us <= $2 OR o.park_us > $3)"
-	    " AND ($4 = '' OR (o.claim = $4 AND o.claim_us > $5))"
-	    " ORDER BY o.seq LIMIT $6");
-	db_bind_int(q, r->after_seq);
+	    " WHERE o.seq NOT BETWEEN $1 AND $2"
+	    " AND (o.park_us <= $3 OR o.park_us > $4)"
+	    " AND ($5 = '' OR (o.claim = $5 AND o.claim_us > $6))"
+	    " ORDER BY o.seq LIMIT $7");
+	db_bind_int(q, r->skip_from);
+	db_bind_int(q, r->skip_to);
 	db_bind_int(q, r->now_us);
 	db_bind_int(q, r->now_us + PARK_MAX_US);
 	db_bind_text(q, node);

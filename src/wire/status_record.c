@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,11 +51,23 @@ record_verdict_name(enum record_verdict verdict)
 
 /* ---- keys */
 
+static char *
+put(char *at, const char *text, size_t max)
+{
+	size_t n = strnlen(text, max);
+
+	memcpy(at, text, n);
+	return at + n;
+}
+
 void
 record_key(const char *issuer, const char *serial, char out[RECORD_KEY_SIZE])
 {
-	snprintf(out, RECORD_KEY_SIZE, RECORD_PREFIX "%.*s:%.*s",
-	    RECORD_ISSUER_HEX, issuer, RECORD_SERIAL_MAX, serial);
+	char *at = stpcpy(out, RECORD_PREFIX);
+
+	at = put(at, issuer, RECORD_ISSUER_HEX);
+	*at++ = ':';
+	*put(at, serial, RECORD_SERIAL_MAX) = '\0';
 }
 
 /* Copy `n` lower-case hexadecimal digits. */
@@ -164,21 +175,17 @@ watermark_signed(const struct watermark_text *t, struct signed_text *out)
 
 /* ---- to fields */
 
-static void
-format_number(char out[RECORD_TEXT_SIZE], int64_t n)
-{
-	snprintf(out, RECORD_TEXT_SIZE, "%" PRId64, n);
-}
+_Static_assert(RECORD_TEXT_SIZE >= STR_INT_SIZE, "every number fits");
 
 static void
 record_fields(const struct record *record, struct record_text *out)
 {
-	format_number(out->v, record->generation);
+	str_int(out->v, record->generation);
 	out->s[0] = record->status;
 	out->s[1] = '\0';
-	format_number(out->r, record->reason);
-	format_number(out->t, record->time_s);
-	format_number(out->e, record->event);
+	str_int(out->r, record->reason);
+	str_int(out->t, record->time_s);
+	str_int(out->e, record->event);
 	out->m[0] = '\0';
 }
 
@@ -199,11 +206,11 @@ static void
 watermark_fields(const struct watermark *wm, struct watermark_text *out)
 {
 	memcpy(out->epoch, wm->epoch, sizeof(out->epoch));
-	format_number(out->seq, wm->seq);
-	format_number(out->time, wm->time_us);
+	str_int(out->seq, wm->seq);
+	str_int(out->time, wm->time_us);
 	snprintf(out->state, sizeof(out->state), "%s",
 	    wm->complete ? "complete" : "loading");
-	format_number(out->fence, wm->fence);
+	str_int(out->fence, wm->fence);
 	out->m[0] = '\0';
 }
 

@@ -88,13 +88,14 @@ static void
 world_pushed(void *ctx)
 {
 	struct world *w = ctx;
+	const struct store_outbox_row *rows = w->rows;
 	enum publish_outcome outcomes[STORE_OUTBOX_PAGE];
 	size_t i;
 
 	for (i = 0; i < w->n_rows; i++)
-		outcomes[i] = cache_set(w, &w->rows[i]);
+		outcomes[i] = cache_set(w, &rows[i]);
 	w->rows = NULL;
-	publish_settled(w->publish, w->push_lost ? NULL : outcomes);
+	publish_settled(w->publish, rows, w->push_lost ? NULL : outcomes);
 }
 
 static int
@@ -115,11 +116,13 @@ world_push(void *ctx, const struct store_outbox_row *rows, size_t n)
 void
 world_cache_away(struct world *w, bool away)
 {
+	const struct store_outbox_row *rows = w->rows;
+
 	w->away = away;
-	if (away && w->rows != NULL) {
+	if (away && rows != NULL) {
 		timer_stop(w->timers, &w->push);
 		w->rows = NULL;
-		publish_settled(w->publish, NULL);
+		publish_settled(w->publish, rows, NULL);
 	}
 	if (!away)
 		publish_link_up(w->publish);

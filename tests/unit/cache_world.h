@@ -30,8 +30,10 @@ struct world {
 	struct keyring *mac; /* NULL = nothing is signed */
 	int ups, ups_wanted;
 	int settles;
+	const struct store_outbox_row *settled[PUBLISH_PAGES]; /* in turn */
 	bool lost; /* the last push was settled by NULL */
-	size_t n;  /* rows of the last push */
+	int n_lost;
+	size_t n; /* rows of the last push */
 	enum publish_outcome outcomes[STORE_OUTBOX_PAGE];
 	const char *load, *set, *seen; /* a scripted cache's words */
 	const char *library; /* and its library; NULL = silence, "" = none */
@@ -51,12 +53,14 @@ on_up(void *ctx)
 }
 
 static inline void
-on_settled(void *ctx, const enum publish_outcome *outcomes)
+on_settled(void *ctx, const struct store_outbox_row *rows,
+    const enum publish_outcome *outcomes)
 {
 	struct world *w = ctx;
 
-	w->settles++;
+	w->settled[w->settles++ % PUBLISH_PAGES] = rows;
 	w->lost = outcomes == NULL;
+	w->n_lost += w->lost;
 	if (outcomes != NULL)
 		memcpy(w->outcomes, outcomes, w->n * sizeof(outcomes[0]));
 }
@@ -203,6 +207,21 @@ start_push(struct world *w, const struct store_outbox_row *rows, size_t n)
 	w->n = n;
 	assert_int_equal(cache_push(w->cache, rows, n), 0);
 	assert_int_equal(w->settles, 0); /* from a later event */
+}
+
+static inline bool
+both_settled(void *ctx)
+{
+	return ((struct world *)ctx)->settles > 1;
+}
+
+/* Two pages of n rows each, one after the other. */
+static inline void
+start_pushes(struct world *w, const struct store_outbox_row *a,
+    const struct store_outbox_row *b, size_t n)
+{
+	start_push(w, a, n);
+	start_push(w, b, n); /* nothing was settled meanwhile */
 }
 
 static inline void

@@ -30,8 +30,8 @@ struct store {
 	struct store_outbox_row rows[ROWS];
 	int64_t park_us[ROWS]; /* 0 = due; -1 = acknowledged */
 	size_t n;
-	struct store_outbox_take *take; /* with the store, or NULL */
-	struct store_outbox_ack *ack;
+	struct store_outbox_take *take;      /* with the store, or NULL */
+	struct store_outbox_ack *ack, *ack2; /* the older, and the newer one */
 	struct store_outbox_release *release;
 	int takes, acks, releases;
 	struct store_outbox_ack last_ack;
@@ -45,8 +45,10 @@ struct world {
 	struct publish *publish;
 	bool link;
 	int pushes;
-	const struct store_outbox_row *pushed; /* under way, or NULL */
-	size_t n_pushed;
+	const struct store_outbox_row *pushed;  /* under way, or NULL: the */
+	size_t n_pushed;                        /* older push, and */
+	const struct store_outbox_row *pushed2; /* the newer one */
+	size_t n_pushed2;
 	size_t n_visible;
 	int64_t visible[ROWS];
 	bool kick_when_visible;
@@ -56,7 +58,6 @@ void
 store_outbox_take(struct store *s, struct store_outbox_take *r)
 {
 	assert_null(s->take);
-	assert_int_equal(r->after_seq, 0);
 	assert_string_equal(r->node, "node");
 	assert_true(r->now_us >= WALL);
 	s->takes++;
@@ -66,9 +67,9 @@ store_outbox_take(struct store *s, struct store_outbox_take *r)
 void
 store_outbox_ack(struct store *s, struct store_outbox_ack *r)
 {
-	assert_null(s->ack);
+	assert_null(s->ack2);
 	s->acks++;
-	s->ack = r;
+	*(s->ack == NULL ? &s->ack : &s->ack2) = r;
 	s->last_ack = *r;
 }
 
@@ -106,12 +107,14 @@ take_ends(struct world *w, enum err_code code)
 	for (i = 0; code == ERR_NONE && i < w->store.n; i++)
 		if (w->store.park_us[i] >= 0 &&
 		    w->store.park_us[i] <= r->now_us &&
+		    (w->store.rows[i].seq < r->skip_from ||
+			w->store.rows[i].seq > r->skip_to) &&
 		    r->n < STORE_OUTBOX_PAGE)
 			r->rows[r->n++] = w->store.rows[i];
 	r->req.done(&r->req);
 }
 
-/* The acknowledgement comes back; each hold in it is visible now. */
+/* The older acknowledgement comes back; each hold in it is visible now. */
 static inline void
 ack_ends(struct world *w, enum err_code code)
 {
@@ -119,7 +122,8 @@ ack_ends(struct world *w, enum err_code code)
 	size_t i;
 
 	assert_non_null(r);
-	w->store.ack = NULL;
+	w->store.ack = w->store.ack2;
+	w->store.ack2 = NULL;
 	r->req.err.code = code;
 	r->n_visible = 0;
 	for (i = 0; code == ERR_NONE && i < r->n; i++) {
@@ -138,27 +142,40 @@ push(void *ctx, const struct store_outbox_row *rows, size_t n)
 {
 	struct world *w = ctx;
 
-	assert_null(w->pushed);
+	assert_null(w->pushed2);
 	if (!w->link)
 		return -1;
 	w->pushes++;
-	w->pushed = rows;
-	w->n_pushed = n;
+	*(w->pushed == NULL ? &w->pushed : &w->pushed2) = rows;
+	*(w->pushed == rows ? &w->n_pushed : &w->n_pushed2) = n;
 	return 0;
 }
 
-/* The push has ended the same way for each row, or with the link. */
+/* The older push, or the newer one, has ended. */
+static inline void
+push_settles(struct world *w, bool newer, const enum publish_outcome *outcomes)
+{
+	const struct store_outbox_row *rows = newer ? w->pushed2 : w->pushed;
+
+	assert_non_null(rows);
+	if (!newer) {
+		w->pushed = w->pushed2;
+		w->n_pushed = w->n_pushed2;
+	}
+	w->pushed2 = NULL;
+	publish_settled(w->publish, rows, outcomes);
+}
+
+/* The older push has ended the same way for each row, or with the link. */
 static inline void
 push_ends(struct world *w, const enum publish_outcome *outcome)
 {
 	enum publish_outcome all[STORE_OUTBOX_PAGE];
 	size_t i;
 
-	assert_non_null(w->pushed);
-	w->pushed = NULL;
-	for (i = 0; outcome != NULL && i < w->n_pushed; i++)
+	for (i = 0; outcome != NULL && i < STORE_OUTBOX_PAGE; i++)
 		all[i] = *outcome;
-	publish_settled(w->publish, outcome == NULL ? NULL : all);
+	push_settles(w, false, outcome == NULL ? NULL : all);
 }
 
 static const enum publish_outcome shown = PUBLISH_SHOWN;
@@ -203,6 +220,8 @@ fill(struct world *w, size_t n)
 		r = &w->store.rows[w->store.n++];
 		r->seq = (int64_t)w->store.n;
 		r->hold_id = 100 + r->seq;
+		r->cert = 1000 + r->seq;
+		r->latest = 1;
 		r->generation = 1;
 		r->status = STORE_HELD;
 	}

@@ -191,6 +191,67 @@ test_a_page_is_judged_row_by_row(void **state)
 }
 
 static void
+test_two_pages_are_pushed_at_once(void **state)
+{
+	struct world *w = *state;
+	struct store_outbox_row a[2] = { change("ab01", 1, STORE_HELD),
+		change("ab02", 1, STORE_HELD) };
+	struct store_outbox_row b[2] = { change("ab01", 2, STORE_GOOD),
+		change("ab03", 1, STORE_HELD) };
+	char out[400];
+	int i;
+
+	open_cache(w);
+	wait_up(w, 1);
+	start_pushes(w, a, b, 2);
+	wait_for(w, both_settled);
+	assert_ptr_equal(w->settled[0], a);
+	assert_ptr_equal(w->settled[1], b);
+	assert_false(w->lost);
+	assert_string_equal(server_ask(&w->server, out, "HGET " KEY " s"), "G");
+	for (i = 0; i < 3; i++) { /* on what is left of it */
+		start_pushes(w, a, b, 2);
+		if (i == 0)
+			server_ask(&w->server, out,
+			    "CLIENT KILL TYPE normal SKIPME yes");
+		else if (i == 1)
+			server_stop(&w->server);
+		wait_for(w, both_settled);
+		assert_int_equal(w->settles, 2);
+		assert_int_equal(w->lost, i < 2);
+		assert_int_equal(cache_push(w->cache, a, 2), i < 2 ? -1 : 0);
+		if (i == 1)
+			server_start(&w->server);
+		if (i < 2)
+			wait_up(w, 2 + i);
+	}
+}
+
+/* None of them is blamed on the rows; the link is up once when it is back. */
+static void
+test_two_pages_meet_a_library_that_was_flushed(void **state)
+{
+	struct world *w = *state;
+	struct store_outbox_row a = change("ab01", 1, STORE_HELD);
+	struct store_outbox_row b = change("ab02", 1, STORE_HELD);
+	char out[400];
+
+	open_cache(w);
+	wait_up(w, 1);
+	server_ask(&w->server, out, "FUNCTION FLUSH");
+	start_pushes(w, &a, &b, 1);
+	w->n_lost = 0;
+	wait_for(w, both_settled);
+	assert_int_equal(w->n_lost, 2);
+	assert_int_equal(cache_push(w->cache, &a, 1), -1);
+	wait_up(w, 2);
+	start_pushes(w, &a, &b, 1);
+	wait_for(w, both_settled);
+	assert_false(w->lost);
+	assert_int_equal(w->ups, 2);
+}
+
+static void
 test_a_server_that_comes_back_empty_is_filled_again(void **state)
 {
 	struct world *w = *state;
@@ -275,6 +336,8 @@ main(void)
 		REAL(test_a_record_is_written_and_told),
 		REAL(test_compare_and_set),
 		REAL(test_a_page_is_judged_row_by_row),
+		REAL(test_two_pages_are_pushed_at_once),
+		REAL(test_two_pages_meet_a_library_that_was_flushed),
 		REAL(test_a_server_that_comes_back_empty_is_filled_again),
 		REAL(test_an_idle_link_notices_a_shutdown),
 		REAL(test_a_library_that_was_flushed_is_loaded_again),

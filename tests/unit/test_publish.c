@@ -61,17 +61,158 @@ test_more_than_a_page_goes_without_waiting(void **state)
 
 	fill(w, ROWS);
 	pass(w, 0);
-	while (take_ends(w, ERR_NONE), w->pushed != NULL) {
+	take_ends(w, ERR_NONE);
+	while (w->pushed != NULL) {
 		assert_int_equal(
 		    w->pushed[0].seq, pages * STORE_OUTBOX_PAGE + 1);
+		if (w->store.take != NULL)
+			take_ends(w, ERR_NONE); /* into the other page */
 		push_ends(w, &shown);
 		ack_ends(w, ERR_NONE);
 		pages++;
 	}
 	assert_int_equal(pages, 3);
+	take_ends(w, ERR_NONE); /* nothing is left */
+	assert_int_equal(w->pushes, 3);
 	assert_int_equal(w->n_visible, ROWS);
 	for (i = 0; i < ROWS; i++)
 		assert_int_equal(w->visible[i], 101 + i);
+}
+
+/* Two pages in hand, full ones: both pushed, none of their rows twice. */
+static void
+two_pages(struct world *w)
+{
+	fill(w, ROWS);
+	pass(w, 0);
+	take_ends(w, ERR_NONE);
+	assert_int_equal(w->store.takes, 2); /* before the first push ends */
+	take_ends(w, ERR_NONE);
+	assert_int_equal(w->pushes, 2);
+	assert_int_equal(w->pushed[STORE_OUTBOX_PAGE - 1].seq, 128);
+	assert_int_equal(w->pushed2[0].seq, 129);
+	assert_int_equal(w->n_pushed2, STORE_OUTBOX_PAGE);
+	assert_int_equal(w->store.takes, 2); /* no third one */
+}
+
+static void
+test_a_page_is_pushed_while_another_is_settled(void **state)
+{
+	struct world *w = *state;
+
+	two_pages(w);
+	push_ends(w, &shown);
+	assert_int_equal(w->store.acks, 1);
+	assert_int_equal(w->store.last_ack.seqs[0], 1);
+	push_ends(w, &shown); /* while the first is with the store */
+	assert_int_equal(w->store.acks, 2);
+	assert_int_equal(w->store.last_ack.seqs[0], 129);
+	publish_kick(w->publish);
+	assert_int_equal(w->store.takes, 2);
+	ack_ends(w, ERR_NONE);
+	assert_int_equal(w->n_visible, STORE_OUTBOX_PAGE);
+	assert_int_equal(w->visible[0], 101);
+	take_ends(w, ERR_NONE); /* not what the second has in hand */
+	assert_int_equal(w->n_pushed, ROWS - 2 * STORE_OUTBOX_PAGE);
+	assert_int_equal(w->pushed[0].seq, 257);
+	ack_ends(w, ERR_NONE);
+	take_ends(w, ERR_NONE);
+	push_ends(w, &shown);
+	ack_ends(w, ERR_NONE);
+	assert_int_equal(w->n_visible, ROWS);
+	assert_int_equal(w->pushes, 3);
+}
+
+/* As when the replica answers the older one's reads only at the second try, or
+ * the store is away at its acknowledgement. */
+static void
+test_the_newer_page_may_end_first(void **state)
+{
+	enum publish_outcome all[STORE_OUTBOX_PAGE] = { PUBLISH_SHOWN };
+	struct world *w = *state;
+
+	two_pages(w);
+	push_settles(w, true, all);
+	ack_ends(w, ERR_NONE);
+	assert_int_equal(w->n_visible, STORE_OUTBOX_PAGE);
+	assert_int_equal(w->visible[0], 229);
+	take_ends(w, ERR_NONE); /* after it, and before it nothing */
+	assert_int_equal(w->pushed2[0].seq, 257);
+	push_ends(w, &shown);
+	ack_ends(w, ERR_STORE); /* it is repeated later */
+	push_ends(w, &shown);
+	ack_ends(w, ERR_NONE);
+	assert_int_equal(w->n_visible, ROWS - STORE_OUTBOX_PAGE);
+	take_ends(w, ERR_NONE);
+	pass(w, POLL_US);
+	ack_ends(w, ERR_NONE);
+	assert_int_equal(w->n_visible, ROWS);
+	assert_int_equal(w->pushes, 3);
+}
+
+/* A number that was given before, and committed after, those in hand. */
+static void
+test_a_row_that_comes_late_is_not_left_behind(void **state)
+{
+	struct world *w = *state;
+
+	fill(w, ROWS);
+	w->store.park_us[0] = WALL + 1;
+	pass(w, 0);
+	take_ends(w, ERR_NONE);
+	assert_int_equal(w->pushed[0].seq, 2);
+	pass(w, 1);
+	push_ends(w, &shown);
+	take_ends(w, ERR_NONE); /* meanwhile, only after them */
+	ack_ends(w, ERR_NONE);
+	take_ends(w, ERR_NONE);
+	assert_int_equal(w->pushed2[0].seq, 1);
+}
+
+static void
+test_a_cut_gives_both_pages_back(void **state)
+{
+	struct world *w = *state;
+
+	two_pages(w);
+	push_ends(w, NULL);
+	push_ends(w, NULL);
+	assert_int_equal(w->store.acks, 0);
+	assert_int_equal(w->store.releases, 1);
+	assert_int_equal(w->store.takes, 2);
+	release_ends(w);
+	publish_link_up(w->publish);
+	take_ends(w, ERR_NONE);
+	assert_int_equal(w->pushed[0].seq, 1);
+	take_ends(w, ERR_NONE);
+	assert_int_equal(w->pushed2[0].seq, 129);
+	push_ends(w, &shown);
+	push_ends(w, NULL); /* one was in time, the other was not */
+	ack_ends(w, ERR_NONE);
+	assert_int_equal(w->n_visible, STORE_OUTBOX_PAGE);
+	assert_null(w->store.take);
+	publish_link_up(w->publish);
+	take_ends(w, ERR_NONE);
+	assert_int_equal(w->pushed[0].seq, 129);
+}
+
+/* The older page's read-back may find what the newer page has written: that is
+ * no contradiction. */
+static void
+test_a_certificate_in_both_pages(void **state)
+{
+	struct world *w = *state;
+
+	fill(w, ROWS);
+	w->store.rows[200].cert = w->store.rows[7].cert;
+	w->store.rows[200].generation = w->store.rows[200].latest = 2;
+	pass(w, 0);
+	take_ends(w, ERR_NONE);
+	assert_int_equal(w->pushed[7].latest, 1);
+	take_ends(w, ERR_NONE);
+	assert_int_equal(w->pushed[7].generation, 1);
+	assert_int_equal(w->pushed[7].latest, 2);
+	assert_int_equal(w->pushed[8].latest, 1);
 }
 
 static void
@@ -204,8 +345,7 @@ test_a_row_that_contradicts_does_not_block_the_others(void **state)
 	fill(w, 5);
 	pass(w, 0);
 	take_ends(w, ERR_NONE);
-	w->pushed = NULL;
-	publish_settled(w->publish, outcomes);
+	push_settles(w, false, outcomes);
 	for (i = 0; i < 5; i++) {
 		park = w->store.last_ack.park_us[i];
 		if (i == 0 || i == 4)
@@ -375,6 +515,11 @@ main(void)
 		TEST(test_an_empty_outbox_is_looked_into_now_and_then),
 		TEST(test_nothing_is_acknowledged_before_it_was_read_back),
 		TEST(test_more_than_a_page_goes_without_waiting),
+		TEST(test_a_page_is_pushed_while_another_is_settled),
+		TEST(test_the_newer_page_may_end_first),
+		TEST(test_a_row_that_comes_late_is_not_left_behind),
+		TEST(test_a_cut_gives_both_pages_back),
+		TEST(test_a_certificate_in_both_pages),
 		TEST(test_a_lost_link_repeats_the_push),
 		TEST(test_without_a_link_the_page_waits),
 		TEST(test_without_a_link_claims_are_given_back),

@@ -45,6 +45,32 @@ test_bytes_of_any_kind_go_through(void **state)
 	assert_int_equal(w->number, sizeof(bytes) - 1);
 }
 
+/* No word, and words at the ends of each number of digits of their length. */
+static void
+test_words_of_any_length_go_through(void **state)
+{
+	static const size_t sizes[] = { 0, 1, 9, 10, 99, 100, 999, 1000, 1001,
+		9999, 10000, 100000, 1000000 };
+	struct world *w = *state;
+	char *bytes = malloc(1000000);
+	const char *argv[] = { "SET", "", bytes };
+	size_t lens[] = { 3, 0, 0 }, i;
+
+	memset(bytes, 'x', 1000000);
+	connect_now(w);
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		lens[2] = sizes[i];
+		assert_int_equal(
+		    resp_send(w->resp, 3, argv, lens, on_reply, w), 0);
+		assert_int_equal(send_words(w, "STRLEN", "", NULL), 0);
+		w->wanted += 2;
+		wait_for(w, has_replies);
+		assert_int_equal(w->type, REDIS_REPLY_INTEGER);
+		assert_int_equal(w->number, sizes[i]);
+	}
+	free(bytes);
+}
+
 static void
 test_an_error_is_a_reply(void **state)
 {
@@ -123,6 +149,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		REAL(test_commands_are_answered_in_order),
 		REAL(test_bytes_of_any_kind_go_through),
+		REAL(test_words_of_any_length_go_through),
 		REAL(test_an_error_is_a_reply),
 		REAL(test_a_reply_has_a_limit),
 		REAL(test_a_server_that_dies_takes_its_replies_along),

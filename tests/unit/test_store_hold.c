@@ -288,7 +288,7 @@ test_the_outbox_gives_rows_in_order(void **state)
 	assert_string_equal(take.rows[0].serial, "0101");
 	assert_int_equal(take.rows[3].hold_id, b.hold_id);
 	assert_int_equal(take.rows[3].status_us, NOON + 9);
-	take.after_seq = 3;
+	take.skip_to = 3;
 	store_outbox_take(w->store, &take);
 	must(w->store, &take.req);
 	assert_int_equal(take.n, 1);

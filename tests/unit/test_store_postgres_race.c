@@ -275,7 +275,7 @@ test_two_publishers_settle_halves_of_a_hold(void **state)
 	for (i = 0; i < N; i++) {
 		r = call_nr(i, person(w, (uint8_t)(i + 1)), '1');
 		place(w, &r);
-		take.after_seq = 2 * i;
+		take.skip_to = 2 * i;
 		store_outbox_take(w->store, &take);
 		must(w->store, &take.req);
 		assert_int_equal(take.n, 2);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -215,6 +217,22 @@ test_wide_characters_take_two_columns(void **state)
 		assert_int_equal(str_columns(rows[i].s), rows[i].columns);
 }
 
+static void
+test_numbers_are_printed_as_printf_does(void **state)
+{
+	static const int64_t rows[] = { 0, 1, 9, 10, 99, 100, -1, -9, -10,
+		INT64_C(1795485600000000), INT64_MAX, INT64_MIN };
+	char out[STR_INT_SIZE], want[STR_INT_SIZE];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(want, sizeof(want), "%" PRId64, rows[i]);
+		assert_ptr_equal(str_int(out, rows[i]), out + strlen(want));
+		assert_string_equal(out, want);
+	}
+}
+
 int
 main(void)
 {
@@ -226,6 +244,7 @@ main(void)
 		cmocka_unit_test(test_utf8_is_told_from_other_bytes),
 		cmocka_unit_test(test_every_character_but_surrogates_is_utf8),
 		cmocka_unit_test(test_wide_characters_take_two_columns),
+		cmocka_unit_test(test_numbers_are_printed_as_printf_does),
 	};
 	return cmocka_run_group_tests_name("str", tests, NULL, NULL);
 }
