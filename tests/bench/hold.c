@@ -210,6 +210,7 @@ enum {
 	TAKEN,
 	OUTBOX,
 	CHANGE,
+	NEWS,
 	AUDIT,
 	BEGIN,
 	COMMIT,
@@ -235,8 +236,11 @@ bare_open(struct bare *b)
 			 " reason = 6, status_us = ?, visible_us = 0"
 			 " WHERE id = ?",
 		[TAKEN] = "INSERT INTO hold_certs VALUES (?, ?, 1)",
-		[OUTBOX] = "INSERT INTO outbox VALUES (NULL, ?, ?, 1, 1, 6, ?,"
-			   " 0)",
+		[OUTBOX] = "INSERT INTO outbox (hold, cert, generation, status,"
+			   " reason, status_us, park_us, made_us)"
+			   " VALUES (?, ?, 1, 1, 6, ?3, 0, ?3)",
+		[NEWS] = "INSERT INTO events (place, kind, at_us, hold, cert)"
+			 " VALUES (0, 0, ?, ?, 0)",
 		[CHANGE] =
 		    "INSERT INTO crl_changes VALUES ('" ISSUER "', ?, 0)",
 		[AUDIT] = "INSERT INTO audit VALUES (?, ?, ?, ?)",
@@ -335,6 +339,10 @@ bare_hold(struct bare *b, unsigned int person)
 		sqlite3_bind_int64(s, 1, cert);
 		bare_step(b, CHANGE);
 	}
+	s = b->stmts[NEWS];
+	sqlite3_bind_int64(s, 1, now_us);
+	sqlite3_bind_int64(s, 2, person);
+	bare_step(b, NEWS);
 	bare_audit(b, person, receipt, now_us);
 }
 
