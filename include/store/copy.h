@@ -28,6 +28,8 @@ struct store_copy {
 	bool freeze; /* nobody writes into `from` until the copy is committed */
 	bool close;  /* nor afterwards: it is kept, and refused when it is
 			opened; goes with freeze */
+	bool update; /* `to` has an earlier copy of `from`: write only what has
+			changed since */
 	/* Now and then: so many rows of `total` were written; they are then
 	 * read back, and `verifying` is true.  NULL = none. */
 	void (*progress)(
@@ -42,7 +44,7 @@ struct store_copy {
 
 /*
  * Copy.  `to` is made when it is missing; ERR_REFUSED when anybody is on
- * record there, ERR_CONFLICT when what arrived is not what was sent.  Returns
+ * record there, or, to update it, when it is no copy of `from`; ERR_CONFLICT when what arrived is not what was sent.  Returns
  * 0, or -1 with *err: nothing was written.  (ERR_UNSURE: the commit's outcome
  * is not known; try again, and `to` is refused if it was made.  Or the copy is
  * whole and only `from` could not be closed; the text says so.)

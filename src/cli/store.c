@@ -69,6 +69,7 @@ copy_run(const struct cli_command *self, int argc, char **argv)
 		{ 0, "from", &copy.from, NULL },
 		{ 0, "to", &copy.to, NULL },
 		{ 0, "rehearse", NULL, &rehearse },
+		{ 0, "update", NULL, &copy.update },
 		{ 0, NULL, NULL, NULL },
 	};
 	struct err err = { 0 };
@@ -97,6 +98,7 @@ const struct cli_command cli_store_copy = {
 	.summary = "Move a store from one engine to another",
 	.help =
 	    "Usage: holdline store copy --from STORE --to STORE [--rehearse]\n"
+	    "                           [--update]\n"
 	    "\n"
 	    "Copies all of a store into an empty one.  STORE is what the\n"
 	    "setting store may be: an SQLite file or a PostgreSQL URL.  The\n"
@@ -108,11 +110,12 @@ const struct cli_command cli_store_copy = {
 	    "it is closed when the copy is committed.  A server that still\n"
 	    "runs on it sends its callers to people.  To move:\n"
 	    "\n"
-	    "  1. rehearse while calls are served, into a store that is\n"
-	    "     thrown away afterwards, to learn how long it takes;\n"
-	    "  2. stop the servers, which drain politely;\n"
-	    "  3. copy;\n"
-	    "  4. name the new store in the configuration and start them.\n"
+	    "  1. copy with --rehearse while calls are served;\n"
+	    "  2. bring that copy up to date with --rehearse --update, to\n"
+	    "     learn how long the stop will be;\n"
+	    "  3. stop the servers, which drain politely;\n"
+	    "  4. copy with --update;\n"
+	    "  5. name the new store in the configuration and start them.\n"
 	    "\n"
 	    "Options:\n"
 	    "      --from STORE  the store to read\n"
@@ -120,6 +123,9 @@ const struct cli_command cli_store_copy = {
 	    "      --rehearse    let calls be served meanwhile: what they\n"
 	    "                    change is not in the copy, and the old\n"
 	    "                    store stays the one to use\n"
+	    "      --update      the store to write has an earlier copy:\n"
+	    "                    write what has changed since; all of it is\n"
+	    "                    read back all the same\n"
 	    "  -h, --help        print this\n"
 	    "\n"
 	    "Example:\n"

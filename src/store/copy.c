@@ -7,36 +7,13 @@
 #include <sodium.h>
 
 #include "base/str.h"
-#include "engine.h"
+#include "copy_inner.h"
 #include "shared.h"
-#include "store/copy.h"
-#include "table.h"
 
-#define KEY_BYTES 512 /* of a key's columns, at most */
 #define TELL_EVERY 10000
 /* One side is idle while the other is read back: PostgreSQL must not end its
  * transaction for that. */
 #define TIMEOUT_US (24 * 3600 * INT64_C(1000000))
-
-/* What a table holds: its rows, and the sum of their SHA-256, as four numbers
- * modulo 2^64. */
-struct sum {
-	int64_t rows;
-	uint64_t lanes[4];
-};
-
-/* The key of the last row of a page. */
-struct key {
-	struct db_value values[TABLE_KEY_MAX];
-	unsigned char bytes[KEY_BYTES];
-};
-
-struct run {
-	struct store_copy *copy;
-	struct store_db *from, *to;
-	int64_t done, total;
-	struct sum sums[STORE_TABLES_MAX];
-};
 
 /* ---- digests */
 
@@ -91,8 +68,9 @@ hash_value(crypto_hash_sha256_state *state, const struct db_value *v)
 	}
 }
 
-static void
-sum_add(struct sum *sum, const struct db_value *values, unsigned int n)
+void
+copy_sum_add(
+    struct copy_sum *sum, const struct db_value *values, unsigned int n)
 {
 	crypto_hash_sha256_state state;
 	uint64_t lanes[4];
@@ -109,9 +87,9 @@ sum_add(struct sum *sum, const struct db_value *values, unsigned int n)
 
 /* ---- going through a table */
 
-/* Keep the key of a row for the next page. */
-static void
-key_keep(struct key *key, const struct db_value *values, unsigned int n)
+void
+copy_key_keep(
+    struct copy_key *key, const struct db_value *values, unsigned int n)
 {
 	unsigned char *at = key->bytes;
 	unsigned int i;
@@ -120,7 +98,8 @@ key_keep(struct key *key, const struct db_value *values, unsigned int n)
 		key->values[i] = values[i];
 		if (values[i].type == DB_INT)
 			continue;
-		assert(values[i].len <= (size_t)(key->bytes + KEY_BYTES - at));
+		assert(values[i].len <=
+		    (size_t)(key->bytes + COPY_KEY_BYTES - at));
 		if (values[i].len > 0)
 			memcpy(at, values[i].bytes, values[i].len);
 		key->values[i].bytes = at;
@@ -128,8 +107,9 @@ key_keep(struct key *key, const struct db_value *values, unsigned int n)
 	}
 }
 
-static struct db_query *
-page_query(struct store_db *db, const struct table *t, const struct key *key)
+struct db_query *
+copy_page(
+    struct store_db *db, const struct table *t, const struct copy_key *key)
 {
 	struct db_query *q = db_query(db, key != NULL ? t->next : t->first);
 	unsigned int i;
@@ -139,15 +119,15 @@ page_query(struct store_db *db, const struct table *t, const struct key *key)
 	return q;
 }
 
-typedef int row_fn(struct run *r, const struct table *t,
+typedef int row_fn(struct copy_run *r, const struct table *t,
     const struct db_value *values, struct err *err);
 
 /* One page; how many rows it had, or -1. */
 static int
-page_walk(struct run *r, struct store_db *db, const struct table *t,
-    struct key *key, bool first, row_fn *fn, struct err *err)
+page_walk(struct copy_run *r, struct store_db *db, const struct table *t,
+    struct copy_key *key, bool first, row_fn *fn, struct err *err)
 {
-	struct db_query *q = page_query(db, t, first ? NULL : key);
+	struct db_query *q = copy_page(db, t, first ? NULL : key);
 	struct db_value values[DB_VALUES_MAX];
 	unsigned int i;
 	int n = 0, rc;
@@ -156,15 +136,15 @@ page_walk(struct run *r, struct store_db *db, const struct table *t,
 		for (i = 0; i < t->n; i++)
 			values[i] = db->engine->column(q, (int)i);
 		if (n == TABLE_PAGE - 1)
-			key_keep(key, values, t->n_key);
+			copy_key_keep(key, values, t->n_key);
 		if (fn(r, t, values, err) == -1)
 			return -1;
 	}
 	return rc == -1 ? -1 : n;
 }
 
-static void
-tell(struct run *r, bool verifying)
+void
+copy_tell(struct copy_run *r, bool verifying)
 {
 	if (++r->done % TELL_EVERY == 0 && r->copy->progress != NULL)
 		r->copy->progress(r->copy->ctx, r->done, r->total, verifying);
@@ -173,24 +153,23 @@ tell(struct run *r, bool verifying)
 /* ---- copying */
 
 static int
-row_copy(struct run *r, const struct table *t, const struct db_value *values,
-    struct err *err)
+row_copy(struct copy_run *r, const struct table *t,
+    const struct db_value *values, struct err *err)
 {
 	struct db_query *q = db_load(r->to, t->into);
 
-	sum_add(&r->sums[t - tables], values, t->n);
+	copy_sum_add(&r->sums[t - tables], values, t->n);
 	memcpy(q->values, values, t->n * sizeof(values[0]));
 	q->n_values = (int)t->n;
-	tell(r, false);
+	copy_tell(r, false);
 	return db_load_row(q, err);
 }
 
-static int
-table_copy(struct run *r, const struct table *t, struct err *err)
+int
+copy_table(struct copy_run *r, const struct table *t, struct err *err)
 {
-	struct key key;
+	struct copy_key key;
 	bool first = true;
-	int64_t last;
 	int n;
 
 	do {
@@ -199,6 +178,14 @@ table_copy(struct run *r, const struct table *t, struct err *err)
 			return err_add(err, "table %s", t->name);
 		first = false;
 	} while (n == TABLE_PAGE);
+	return copy_number(r, t, err);
+}
+
+int
+copy_number(struct copy_run *r, const struct table *t, struct err *err)
+{
+	int64_t last;
+
 	if (t->number == NULL)
 		return 0;
 	if (r->from->engine->last_number(
@@ -222,7 +209,7 @@ table_count(
 
 /* Leases and the like may be there; people and what they reported may not. */
 static int
-check_empty(struct run *r, struct err *err)
+check_empty(struct copy_run *r, struct err *err)
 {
 	const struct table *t;
 	int64_t n = 0;
@@ -240,7 +227,7 @@ check_empty(struct run *r, struct err *err)
 }
 
 static int
-count_all(struct run *r, struct err *err)
+count_all(struct copy_run *r, struct err *err)
 {
 	const struct table *t;
 	int64_t n = 0;
@@ -254,21 +241,21 @@ count_all(struct run *r, struct err *err)
 /* ---- verifying what arrived */
 
 static int
-row_verify(struct run *r, const struct table *t, const struct db_value *values,
-    struct err *err)
+row_verify(struct copy_run *r, const struct table *t,
+    const struct db_value *values, struct err *err)
 {
 	(void)err;
-	sum_add(&r->sums[t - tables], values, t->n);
-	tell(r, true);
+	copy_sum_add(&r->sums[t - tables], values, t->n);
+	copy_tell(r, true);
 	return 0;
 }
 
 static int
-table_verify(struct run *r, const struct table *t, struct err *err)
+table_verify(struct copy_run *r, const struct table *t, struct err *err)
 {
-	struct sum sent = r->sums[t - tables], *got = &r->sums[t - tables];
+	struct copy_sum sent = r->sums[t - tables], *got = &r->sums[t - tables];
 	bool first = true;
-	struct key key;
+	struct copy_key key;
 	int n;
 
 	memset(got, 0, sizeof(*got));
@@ -288,7 +275,7 @@ table_verify(struct run *r, const struct table *t, struct err *err)
 }
 
 static void
-sum_up(struct run *r)
+sum_up(struct copy_run *r)
 {
 	crypto_hash_sha256_state state;
 	const struct table *t;
@@ -296,7 +283,7 @@ sum_up(struct run *r)
 
 	crypto_hash_sha256_init(&state);
 	for (t = tables; t->name != NULL; t++) {
-		const struct sum *sum = &r->sums[t - tables];
+		const struct copy_sum *sum = &r->sums[t - tables];
 
 		crypto_hash_sha256_update(&state,
 		    (const unsigned char *)t->name, strlen(t->name) + 1);
@@ -312,15 +299,26 @@ sum_up(struct run *r)
 /* ---- the whole */
 
 static int
-run_tables(struct run *r, struct err *err)
+copy_all(struct copy_run *r, struct err *err)
 {
 	const struct table *t;
 
-	if (count_all(r, err) == -1 || check_empty(r, err) == -1)
+	if (check_empty(r, err) == -1)
 		return -1;
 	for (t = tables; t->name != NULL; t++)
-		if (table_copy(r, t, err) == -1)
+		if (copy_table(r, t, err) == -1)
 			return -1;
+	return 0;
+}
+
+static int
+run_tables(struct copy_run *r, struct err *err)
+{
+	const struct table *t;
+
+	if (count_all(r, err) == -1 ||
+	    (r->copy->update ? copy_update(r, err) : copy_all(r, err)) == -1)
+		return -1;
 	r->done = 0;
 	for (t = tables; t->name != NULL; t++)
 		if (table_verify(r, t, err) == -1)
@@ -331,7 +329,7 @@ run_tables(struct run *r, struct err *err)
 
 /* All of `to`, in one transaction; and `from` is closed in its own. */
 static int
-run_within(struct run *r, struct err *err)
+run_within(struct copy_run *r, struct err *err)
 {
 	if (db_begin(r->to, DB_ALONE, err) == -1)
 		return -1;
@@ -344,7 +342,7 @@ run_within(struct run *r, struct err *err)
 }
 
 static int
-run_copy(struct run *r, struct err *err)
+run_copy(struct copy_run *r, struct err *err)
 {
 	struct err why;
 
@@ -374,7 +372,7 @@ store_copy(struct store_copy *copy, struct err *err)
 		.timeout_us = TIMEOUT_US },
 			     to = { .path = copy->to,
 				     .timeout_us = TIMEOUT_US };
-	struct run *r = calloc(1, sizeof(*r));
+	struct copy_run *r = calloc(1, sizeof(*r));
 	int rc = -1;
 
 	copy->rows = copy->leaves = 0;

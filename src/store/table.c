@@ -6,27 +6,45 @@
 #define LIMIT " LIMIT 2000"
 _Static_assert(TABLE_PAGE == 2000, "LIMIT says it in words");
 
-#define TABLE(name, n_key, key, marks, n, rest, number) \
+#define TABLE(name, n_key, key, marks, n, rest, number, merge) \
 	{ \
 		name, n_key, n, number, \
 		    "SELECT " key rest " FROM " name " ORDER BY " key LIMIT, \
 		    "SELECT " key rest " FROM " name " WHERE (" key \
 		    ") > (" marks ") ORDER BY " key LIMIT, \
-		    "SELECT count(*) FROM " name, name " (" key rest ")" \
+		    "SELECT count(*) FROM " name, name " (" key rest ")", \
+		    "DELETE FROM " name, merge \
 	}
 /* A key of one column, and of two. */
 #define ONE(name, key, n, rest, number) \
-	TABLE(name, 1, key, "$1", n, rest, number)
-#define TWO(name, key, n, rest) TABLE(name, 2, key, "$1, $2", n, rest, NULL)
+	TABLE(name, 1, key, "$1", n, rest, number, NULL)
+#define TWO(name, key, n, rest) \
+	TABLE(name, 2, key, "$1, $2", n, rest, NULL, NULL)
+/* One that grows with the registry, and what brings a row up to date. */
+#define BIG(name, key, n, rest, marks, update) \
+	TABLE(name, 1, key, "$1", n, rest, key, \
+	    "INSERT INTO " name " (" key rest ") VALUES (" marks \
+	    ") ON CONFLICT (" key ") DO UPDATE SET " update)
 
 const struct table tables[] = {
-	ONE("holders", "id", 8,
+	BIG("holders", "id", 8,
 	    ", ref, tag, key_version, municipality, pin, contact, phones",
-	    "id"),
-	ONE("certificates", "id", 13,
+	    "$1, $2, $3, $4, $5, $6, $7, $8",
+	    "ref = excluded.ref, tag = excluded.tag,"
+	    " key_version = excluded.key_version,"
+	    " municipality = excluded.municipality, pin = excluded.pin,"
+	    " contact = excluded.contact, phones = excluded.phones"),
+	BIG("certificates", "id", 13,
 	    ", holder, carrier, kind, issuer, serial, not_before, not_after,"
 	    " status, generation, reason, status_us, visible_us",
-	    "id"),
+	    "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13",
+	    "holder = excluded.holder, carrier = excluded.carrier,"
+	    " kind = excluded.kind, issuer = excluded.issuer,"
+	    " serial = excluded.serial, not_before = excluded.not_before,"
+	    " not_after = excluded.not_after, status = excluded.status,"
+	    " generation = excluded.generation, reason = excluded.reason,"
+	    " status_us = excluded.status_us,"
+	    " visible_us = excluded.visible_us"),
 	ONE("holds", "id", 8,
 	    ", call_id, holder, lang, reported_us, verified_us, stored_us,"
 	    " visible_us",

@@ -22,6 +22,10 @@ struct table {
 	const char *next;  /* the page after a key */
 	const char *count;
 	const char *into;
+	const char *empty; /* deletes all rows */
+	/* Inserts a row or brings it up to date; rows are never deleted there.
+	 * NULL = the table is small enough to be written anew. */
+	const char *merge;
 };
 
 /* All tables; ends with a NULL name. */

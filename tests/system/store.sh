@@ -52,7 +52,9 @@ fails "an altered backup" "does not fit" "$bin/holdline" store restore -c "$here
 is "and nothing is kept" 0 "$(sqlite3 "$here/restored2" 'SELECT count(*) FROM holders')"
 # It is moved, and a server was forgotten.
 ok "a server on the old one" start_daemon
-ok "a move" "$bin/holdline" store copy --from "$here/data/db" --to "$here/moved"
+ok "a copy while it runs" "$bin/holdline" store copy --rehearse --from "$here/data/db" --to "$here/moved"
+call --id c5 --keys "$taro_keys" >/dev/null
+ok "a move" "$bin/holdline" store copy --update --from "$here/data/db" --to "$here/moved"
 call --id c3 --keys "$taro_keys" --json >"$here/c3.json"
 is "its callers go to people" person "$(field next <"$here/c3.json")"
 stop_daemon

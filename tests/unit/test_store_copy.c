@@ -227,6 +227,68 @@ test_a_store_in_use_is_refused(void **state)
 	assert_non_null(strstr(err.text, "is not empty"));
 }
 
+/* A copy, calls, and the copy again: only what is new is on its way, and what
+ * was deleted here is deleted there. */
+static void
+test_a_copy_is_brought_up_to_date(void **state)
+{
+	struct world *w = *state, *other = world_folder();
+	struct store_copy c = { .from = w->path, .to = other->path };
+	struct store_copy fresh = { .from = w->path };
+	struct store_outbox_ack ack;
+	struct store_put r = row(1, "0101", STORE_SIGNATURE);
+	struct store_hold h;
+	struct err err = { 0 };
+
+	fill(w);
+	must_copy(&c);
+	/* a holder moves, another comes, one reports, the outbox is emptied */
+	snprintf(r.municipality, sizeof(r.municipality), "271276");
+	put(w, &r);
+	h = hold_request("c9", person(w, 7), "1000000009");
+	place(w, &h);
+	publish_all(w, NOON, &ack);
+	c.update = true;
+	must_copy(&c);
+	fresh.to = copy_path("fresh");
+	must_copy(&fresh);
+	assert_int_equal(c.rows, fresh.rows);
+	assert_memory_equal(c.digest, fresh.digest, STORE_DIGEST_SIZE);
+	must_copy(&c); /* nothing is new */
+	assert_memory_equal(c.digest, fresh.digest, STORE_DIGEST_SIZE);
+
+	/* one that went its own way */
+	other->store = world_open_store(other, 0);
+	person(other, 9);
+	store_close(other->store);
+	other->store = NULL;
+	assert_int_equal(store_copy(&c, &err), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_non_null(strstr(err.text, "is no copy of it"));
+	world_teardown((void **)&other);
+}
+
+static void
+test_another_store_is_no_copy(void **state)
+{
+	struct world *w = *state, *other = world_folder();
+	struct store_copy c = { .from = w->path, .to = other->path };
+	struct store_hold h;
+	struct err err = { 0 };
+
+	fill(w);
+	other->store = world_open_store(other, 0);
+	h = hold_request("x", person(other, 1), "1000000077");
+	place(other, &h);
+	store_close(other->store);
+	other->store = NULL;
+	c.update = true;
+	assert_int_equal(store_copy(&c, &err), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_non_null(strstr(err.text, "is no copy"));
+	world_teardown((void **)&other);
+}
+
 /* A backup that an older program made, with somebody in it. */
 static void
 test_an_older_backup_is_restored(void **state)
@@ -321,6 +383,8 @@ main(void)
 		T(test_there_and_back),
 		T(test_a_store_that_was_moved_is_closed),
 		T(test_a_store_in_use_is_refused),
+		T(test_a_copy_is_brought_up_to_date),
+		T(test_another_store_is_no_copy),
 		T(test_an_older_backup_is_restored),
 		T(test_what_is_written_meanwhile_is_not_in_it),
 	};
