@@ -24,9 +24,9 @@ extern const struct cli_command cli_ca_check, cli_dispatch_list,
 extern const struct cli_command cli_cache_rebuild, cli_cache_status,
     cli_cache_verify, cli_call, cli_case_decide, cli_case_list, cli_case_show,
     cli_cert_status, cli_conf, cli_crl, cli_flow, cli_key_create,
-    cli_registry_import, cli_registry_sample, cli_audit_verify,
-    cli_store_backup, cli_store_copy, cli_store_restore, cli_node_list,
-    cli_events;
+    cli_registry_apply, cli_registry_feeds, cli_registry_import,
+    cli_registry_sample, cli_audit_verify, cli_store_backup, cli_store_copy,
+    cli_store_restore, cli_node_list, cli_events;
 
 /* Find the command in argv and run it; the program's exit status. */
 int cli_main(int argc, char **argv);

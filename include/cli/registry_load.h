@@ -15,11 +15,17 @@
 #include <stdint.h>
 
 struct csv_row;
+struct delta_header;
 struct err;
 struct keyring;
 struct registry_header;
 struct registry_load; /* opaque */
 struct store;
+struct store_delta_file;
+
+#define REGISTRY_PAUSE_US \
+	2000 /* a hold that waits for an SQLite file looks \
+				  as often */
 
 /* A row that was not taken, and why; `raw` is as it stood in the file. */
 struct registry_reject {
@@ -46,7 +52,10 @@ typedef int registry_mark_fn(void *ctx, uint64_t start, uint64_t line,
 struct registry_load_options {
 	struct store *store;                  /* borrowed */
 	const struct keyring *keys;           /* borrowed */
-	const struct registry_header *header; /* borrowed */
+	const struct registry_header *header; /* borrowed; of an import */
+	/* of a file of news, instead; borrowed */
+	const struct delta_header *delta_header;
+	const struct store_delta_file *delta;
 	unsigned int threads; /* for PINs; 0: no threads (tests) */
 	int64_t pause_us; /* for others, between two pages; under a second */
 	registry_reject_fn *reject;
@@ -57,7 +66,12 @@ struct registry_load_options {
 /* What became of the rows so far. */
 struct registry_counts {
 	int64_t rows, fresh, changed, unchanged, rejected;
+	/* of news: certificates; cases */
+	int64_t revoked, closed, moved, noted;
 };
+
+/* How many threads this machine has for PINs. */
+unsigned int registry_load_threads(void);
 
 /* Owned (registry_load_free); NULL with *err.  Options are copied. */
 struct registry_load *registry_load_new(

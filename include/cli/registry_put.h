@@ -25,6 +25,10 @@ struct store_put;
 int registry_put_fill(struct store_put *put, const struct keyring *keys,
     const struct registry_row *row, int64_t now_us, struct err *err);
 
+/* Only who it is: the MACs of the holder's reference. */
+void registry_put_ref(
+    struct store_put *put, const struct keyring *keys, const char *ref);
+
 /*
  * Likewise from `before`, which was filled from a row of the same holder
  * (registry_row_same_holder()), under the same keys: much faster.

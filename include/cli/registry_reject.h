@@ -15,6 +15,11 @@
 struct err;
 struct registry_reject;
 
+/* The path of the reject file of the file `fd`: `asked`, or NAME.rejects.
+ * Never the file itself (ERR_REFUSED).  Owned (free); NULL with *err. */
+char *registry_reject_choose(
+    const char *name, const char *asked, int fd, struct err *err);
+
 /* Make it, or begin anew, and write its header.  Owned (registry_reject_close); NULL
  * with *err (ERR_IO). */
 FILE *registry_reject_open(const char *path, struct err *err);

@@ -52,6 +52,7 @@ enum registry_column {
 #define REGISTRY_MAIL_MAX 100    /* bytes of a mail address */
 #define REGISTRY_ADDRESS_MAX 210 /* bytes of a postal address */
 #define REGISTRY_LANG_MAX 7
+#define REGISTRY_FIELD_MAX 1024 /* bytes of any field, with the NUL */
 
 /* Where each column stands in this file. */
 struct registry_header {
@@ -83,6 +84,10 @@ struct registry_row {
 /* A column's name, such as "birth_date"; never NULL. */
 const char *registry_column_name(enum registry_column column);
 
+/* Is a file's first row text that can be read?  Returns 0, or -1 with *err
+ * (ERR_PARSE). */
+int registry_text_check(const struct csv_row *row, struct err *err);
+
 /*
  * Read the header row.  Returns 0, or -1 with *err (ERR_PARSE), one sentence
  * that names what is unknown, missing or there twice.
@@ -97,6 +102,18 @@ int registry_header_parse(
 int registry_row_parse(struct registry_row *out,
     const struct registry_header *header, const struct csv_row *row, int today,
     struct err *err);
+
+/* A field without blanks at both ends; -1 when it does not fit. */
+int registry_trim(char *out, size_t size, const char *field);
+
+/* One column of a row, from a field that was trimmed.  Returns 0, or -1 with
+ * the reason in *err, which does not name the column. */
+int registry_column_parse(struct registry_row *out, enum registry_column column,
+    const char *text, struct err *err);
+
+/* Check what columns say together.  Returns as registry_row_parse(). */
+int registry_row_check(
+    const struct registry_row *row, int today, struct err *err);
 
 /* Do two rows say the same about their holder? */
 bool registry_row_same_holder(

@@ -14,6 +14,7 @@
 #define STORE_WHO_MAX 159    /* bytes of the name of who made it */
 #define STORE_OUTCOME_MAX 15 /* of what came out */
 #define STORE_REASON_MAX 300 /* bytes of the reason, in their words */
+#define STORE_EVENT_MAX 23   /* of what happened in a case */
 
 /* What a decision did with a certificate. */
 enum store_act {
@@ -41,6 +42,8 @@ struct store_case {
 	char outcome[STORE_OUTCOME_MAX + 1]; /* "found", "lost", ... */
 	char entry[STORE_ENTRY_MAX + 1];     /* "break-glass", ... */
 	unsigned int acts; /* 1 << enum store_act of its certificates */
+	char last[STORE_EVENT_MAX + 1]; /* that happened since it was opened, a
+		    store_case_event.what; "" = nothing */
 };
 
 /* Newest first, a page at a time. */
@@ -79,7 +82,7 @@ void store_case_show(struct store *s, struct store_case_show *r);
 struct store_case_event {
 	int64_t nr; /* 1, 2, ... of this case */
 	int64_t at_us;
-	char what[24]; /* "opened", "reported-again", ... */
+	char what[STORE_EVENT_MAX + 1]; /* "opened", "reported-again", ... */
 };
 struct store_case_events {
 	struct store_req req;

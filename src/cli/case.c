@@ -26,6 +26,7 @@
 #define RECEIPT_COLUMNS (RECEIPT_DIGITS + 2)
 #define STATUS_COLUMNS 8
 #define DECISION_COLUMNS 16
+#define NEWS_COLUMNS 16
 #define TIME_COLUMNS 31
 
 /* The times of one case, in the order in which they happen. */
@@ -82,6 +83,7 @@ case_json(const struct store_case *c)
 	json_object_set_new(value, "decided", show_time_json(c->decided_us));
 	json_object_set_new(value, "outcome", json_string(c->outcome));
 	json_object_set_new(value, "decision", json_string(decision_word(c)));
+	json_object_set_new(value, "news", json_string(case_news(c->last)));
 	return value;
 }
 
@@ -95,6 +97,7 @@ list_header(void)
 	show_padded(stdout, "stored", TIME_COLUMNS);
 	show_padded(stdout, "visible after", 15);
 	show_padded(stdout, "decision", DECISION_COLUMNS);
+	show_padded(stdout, "news", NEWS_COLUMNS);
 	puts("municipality");
 }
 
@@ -114,6 +117,7 @@ list_row(const struct store_case *c)
 		    (c->visible_us - c->stored_us) / 1000);
 	show_padded(stdout, text, 15);
 	show_padded(stdout, decision_word(c), DECISION_COLUMNS);
+	show_padded(stdout, case_news(c->last), NEWS_COLUMNS);
 	printf("%s %s\n", c->municipality, place);
 }
 
@@ -291,9 +295,9 @@ show_seen(const struct store_case_show *r, size_t i)
 	putchar('\n');
 }
 
-static void
-show_text(const struct store_case_show *r, const char *ref,
-    const struct store_dispatch_list *told)
+static int
+show_text(struct store *store, const struct store_case_show *r, const char *ref,
+    const struct store_dispatch_list *told, struct err *err)
 {
 	const struct store_case *c = &r->found;
 	char place[PLACE_SIZE];
@@ -307,6 +311,8 @@ show_text(const struct store_case_show *r, const char *ref,
 	printf("holder      %s\n", ref);
 	printf("language    %s\n", c->lang);
 	show_times(c);
+	if (case_notes_show(store, c, err) == -1)
+		return -1;
 	show_decision(r);
 	dispatch_show_told(told);
 	printf("\nCertificates put on hold by this report: %zu\n", r->n);
@@ -317,7 +323,7 @@ show_text(const struct store_case_show *r, const char *ref,
 			show_seen(r, i);
 	}
 	if (c->decided_us != 0)
-		return;
+		return 0;
 	puts(
 	    "\nNext: the holder comes to the counter of this municipality with "
 	    "the receipt\nnumber and a document that proves identity "
@@ -325,16 +331,24 @@ show_text(const struct store_case_show *r, const char *ref,
 	    "inquiry letter first and ask for the reply.  Then decide:\n"
 	    "card found, or not found and certificates revoked and issued "
 	    "anew: doc/counter.md, `holdline case decide`.");
+	return 0;
 }
 
-static void
-show_case_json(const struct store_case_show *r, const char *ref, bool opened,
-    const struct store_dispatch_list *told)
+static int
+show_case_json(struct store *store, const struct store_case_show *r,
+    const char *ref, bool opened, const struct store_dispatch_list *told,
+    struct err *err)
 {
-	json_t *value = case_json(&r->found), *certs = json_array(), *cert;
+	json_t *notes = case_notes_json(store, &r->found, err);
+	json_t *value, *certs, *cert;
 	int64_t now_us = clock_wall_us();
 	size_t i;
 
+	if (notes == NULL)
+		return -1;
+	value = case_json(&r->found);
+	certs = json_array();
+	json_object_set_new(value, "notes", notes);
 	for (i = 0; i < r->n; i++) {
 		cert = show_cert_json(&r->certs[i], now_us);
 		json_object_set_new(
@@ -354,6 +368,7 @@ show_case_json(const struct store_case_show *r, const char *ref, bool opened,
 	json_object_set_new(value, "certificates", certs);
 	json_object_set_new(value, "told", dispatch_told_json(told));
 	show_json(stdout, value);
+	return 0;
 }
 
 static int
@@ -362,7 +377,9 @@ show_report(const struct cli_command *self, const struct cli_site *site,
 {
 	struct store_dispatch_list told = { .n = 0 };
 	char ref[512], text[160];
+	struct err err;
 	bool opened;
+	int rc;
 
 	store_case_show(site->store, r);
 	if (store_wait(site->store, &r->req) == -1) {
@@ -379,12 +396,10 @@ show_report(const struct cli_command *self, const struct cli_site *site,
 	if (store_wait(site->store, &told.req) == -1)
 		return cli_fail(self, told.req.err.text);
 	opened = open_ref(r, site->conf->key_file, ref, sizeof(ref));
-	if (json)
-		show_case_json(r, ref, opened, &told);
-	else
-		show_text(r, ref, &told);
+	rc = json ? show_case_json(site->store, r, ref, opened, &told, &err)
+		  : show_text(site->store, r, ref, &told, &err);
 	secret_cleanse(ref, sizeof(ref));
-	return 0;
+	return rc == 0 ? 0 : cli_fail(self, err.text);
 }
 
 /* As people write it down: "148 467 8217", "148-467-8217". */

@@ -20,12 +20,13 @@
 #endif
 
 static const struct cli_command *const cli_commands[] = { &cli_registry_import,
-	&cli_registry_sample, &cli_key_create, &cli_cert_status, &cli_case_list,
-	&cli_case_show, &cli_case_decide, &cli_crl, &cli_audit_verify,
-	&cli_cache_status, &cli_cache_verify, &cli_cache_rebuild,
-	&cli_store_backup, &cli_store_copy, &cli_store_restore, &cli_node_list,
-	&cli_events, &cli_dispatch_list, &cli_dispatch_show,
-	&cli_dispatch_retry, &cli_ca_check, &cli_call, &cli_conf, &cli_flow };
+	&cli_registry_apply, &cli_registry_feeds, &cli_registry_sample,
+	&cli_key_create, &cli_cert_status, &cli_case_list, &cli_case_show,
+	&cli_case_decide, &cli_crl, &cli_audit_verify, &cli_cache_status,
+	&cli_cache_verify, &cli_cache_rebuild, &cli_store_backup,
+	&cli_store_copy, &cli_store_restore, &cli_node_list, &cli_events,
+	&cli_dispatch_list, &cli_dispatch_show, &cli_dispatch_retry,
+	&cli_ca_check, &cli_call, &cli_conf, &cli_flow };
 
 #define CLI_N (sizeof(cli_commands) / sizeof(cli_commands[0]))
 #define CLI_NEAR 3 /* one change in so many characters may be a slip */

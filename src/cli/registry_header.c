@@ -72,6 +72,22 @@ list_add(struct list *l, const char *name)
 			l->text[i] = '?';
 }
 
+int
+registry_text_check(const struct csv_row *row, struct err *err)
+{
+	if (row->raw_len >= 2 &&
+	    (memcmp(row->raw, "\xff\xfe", 2) == 0 ||
+		memcmp(row->raw, "\xfe\xff", 2) == 0 ||
+		memchr(row->raw, '\0', row->raw_len) != NULL))
+		return err_set(err, ERR_PARSE,
+		    "it is UTF-16 or no text at all; save it as CSV in UTF-8, "
+		    "or convert it with iconv -f UTF-16 -t UTF-8");
+	if (row->fault != NULL)
+		return err_set(err, ERR_PARSE, "the header cannot be read: %s",
+		    row->fault);
+	return 0;
+}
+
 /* Is this a header at all?  If not, what it holds may be personal data and is
  * not shown. */
 static bool

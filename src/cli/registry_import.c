@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,15 +16,11 @@
 #include "cli/registry_reject.h"
 #include "cli/registry_resume.h"
 #include "cli/registry_row.h"
+#include "cli/registry_show.h"
 #include "verify/site.h"
 #include "wire/csv.h"
 
-#define PIECE (64 * 1024)         /* bytes read at once */
-#define SHOW_US (CLOCK_S_US / 10) /* between two looks of the progress */
-#define THREADS_MAX 4
-#define PAUSE_US 2000 /* a hold that waits for an SQLite file looks as often */
-#define BAR_WIDTH 20
-#define NUMBER_SIZE 32 /* a number with its commas */
+#define PIECE (64 * 1024) /* bytes read at once */
 
 /* One import under way. */
 struct import {
@@ -39,34 +34,15 @@ struct import {
 	struct registry_load *load; /* NULL until the header was read */
 	struct err err;             /* why it has stopped */
 	struct registry_resume resume;
-	bool from_start;     /* asked for */
-	bool jump;           /* after the header: to where it was */
-	bool bar;            /* show progress */
-	int64_t size, taken; /* bytes; size 0 = not known */
-	int64_t begun_us, shown_us;
+	bool from_start; /* asked for */
+	bool jump;       /* after the header: to where it was */
+	struct registry_progress progress;
 };
 
 static const char *
 name_of(const struct import *im)
 {
 	return strcmp(im->path, "-") == 0 ? "standard input" : im->path;
-}
-
-/* "1,234,567" */
-static const char *
-with_commas(char out[NUMBER_SIZE], int64_t n)
-{
-	char digits[NUMBER_SIZE];
-	size_t len, i, at = 0;
-
-	len = (size_t)snprintf(digits, sizeof(digits), "%" PRId64, n);
-	for (i = 0; i < len && at + 2 < NUMBER_SIZE; i++) {
-		if (i > 0 && (len - i) % 3 == 0)
-			out[at++] = ',';
-		out[at++] = digits[i];
-	}
-	out[at] = '\0';
-	return out;
 }
 
 /* ---- rows that are rejected */
@@ -122,12 +98,12 @@ resume_rejects(struct import *im)
 static int
 resume(struct import *im)
 {
-	char line[NUMBER_SIZE];
+	char line[REGISTRY_NUMBER_SIZE];
 
-	if (im->size == 0)
+	if (im->progress.size == 0)
 		return 0;
 	if (registry_resume_open(&im->resume, im->site.store, im->site.keys,
-		im->fd, im->size, &im->err) == -1)
+		im->fd, im->progress.size, &im->err) == -1)
 		return -1;
 	if (im->from_start)
 		registry_resume_forget(&im->resume);
@@ -138,7 +114,7 @@ resume(struct import *im)
 		fprintf(stderr,
 		    "Going on at line %s, where an earlier import of this "
 		    "file was stopped; --from-start reads all of it.\n",
-		    with_commas(line, im->resume.mark.line));
+		    registry_commas(line, im->resume.mark.line));
 	return 0;
 }
 
@@ -152,80 +128,11 @@ jump(struct import *im)
 	if (lseek(im->fd, mark->taken, SEEK_SET) == -1)
 		return err_set(&im->err, ERR_IO, "%s", strerror(errno));
 	csv_jump(im->csv, (uint64_t)mark->taken, (uint64_t)mark->line);
-	im->taken = mark->taken;
+	im->progress.taken = mark->taken;
 	return 0;
 }
 
-/* ---- what the operator sees */
-
-static void
-show_progress(struct import *im, int64_t now_us)
-{
-	struct registry_counts c = registry_load_counts(im->load);
-	int64_t us = now_us - im->begun_us;
-	int done = im->size > 0 ? (int)(im->taken * 100 / im->size) : 0;
-	char rows[NUMBER_SIZE], rate[NUMBER_SIZE];
-
-	if (!im->bar || now_us - im->shown_us < SHOW_US)
-		return;
-	im->shown_us = now_us;
-	fputc('\r', stderr);
-	if (done > 100)
-		done = 100; /* the file grows while it is read */
-	if (im->size > 0)
-		fprintf(stderr, "[%-*.*s] %3d %%  ", BAR_WIDTH,
-		    done * BAR_WIDTH / 100, "####################", done);
-	fprintf(stderr, "%s rows, %s/s\033[K", with_commas(rows, c.rows),
-	    with_commas(rate, us > 0 ? c.rows * CLOCK_S_US / us : 0));
-	fflush(stderr);
-}
-
-static void
-clear_progress(struct import *im)
-{
-	if (im->bar && im->shown_us != 0)
-		fputs("\r\033[K", stderr);
-}
-
-static void
-print_summary(const struct import *im)
-{
-	struct registry_counts c = registry_load_counts(im->load);
-	char a[NUMBER_SIZE];
-
-	printf("%s row%s: ", with_commas(a, c.rows), c.rows == 1 ? "" : "s");
-	printf("%s new, ", with_commas(a, c.fresh));
-	printf("%s changed, ", with_commas(a, c.changed));
-	printf("%s unchanged, ", with_commas(a, c.unchanged));
-	printf("%s rejected", with_commas(a, c.rejected));
-	if (c.rejected > 0)
-		printf(" (see %s)", im->rejects);
-	putchar('\n');
-	fflush(stdout);
-	if (c.rejected == 0 && access(im->rejects, F_OK) == 0)
-		fprintf(stderr,
-		    "No row was rejected; %s is from an earlier import.\n",
-		    im->rejects);
-}
-
 /* ---- reading */
-
-static bool
-is_utf16(const struct csv_row *row)
-{
-	return row->raw_len >= 2 &&
-	    (memcmp(row->raw, "\xff\xfe", 2) == 0 ||
-		memcmp(row->raw, "\xfe\xff", 2) == 0 ||
-		memchr(row->raw, '\0', row->raw_len) != NULL);
-}
-
-static unsigned int
-pool_threads(void)
-{
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-	return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (unsigned int)n;
-}
 
 /* The first row: it must be the header. */
 static int
@@ -235,21 +142,15 @@ take_header(struct import *im, const struct csv_row *row)
 		.store = im->site.store,
 		.keys = im->site.keys,
 		.header = &im->header,
-		.threads = pool_threads(),
-		.pause_us = PAUSE_US,
+		.threads = registry_load_threads(),
+		.pause_us = REGISTRY_PAUSE_US,
 		.reject = on_reject,
 		.mark = im->resume.store != NULL ? on_mark : NULL,
 		.ctx = im,
 	};
 
-	if (is_utf16(row))
-		return err_set(&im->err, ERR_PARSE,
-		    "it is UTF-16 or no text at all; save it as CSV in UTF-8, "
-		    "or convert it with iconv -f UTF-16 -t UTF-8");
-	if (row->fault != NULL)
-		return err_set(&im->err, ERR_PARSE,
-		    "the header cannot be read: %s", row->fault);
-	if (registry_header_parse(&im->header, row, &im->err) == -1)
+	if (registry_text_check(row, &im->err) == -1 ||
+	    registry_header_parse(&im->header, row, &im->err) == -1)
 		return -1;
 	im->load = registry_load_new(&options, &im->err);
 	return im->load != NULL ? 0 : -1;
@@ -267,7 +168,8 @@ on_row(void *ctx, const struct csv_row *row)
 		return -1; /* to jump() */
 	if (registry_load_row(im->load, row, now_us, &im->err) == -1)
 		return -1;
-	show_progress(im, clock_mono_us());
+	registry_progress_show(
+	    &im->progress, registry_load_counts(im->load).rows);
 	return 0;
 }
 
@@ -282,7 +184,7 @@ read_file(struct import *im)
 	if (piece == NULL)
 		return err_set(&im->err, ERR_NOMEM, "out of memory");
 	while (rc == 0 && (n = read(im->fd, piece, PIECE)) > 0) {
-		im->taken += n;
+		im->progress.taken += n;
 		rc = csv_feed(im->csv, piece, (size_t)n);
 		if (im->jump && im->load != NULL)
 			rc = jump(im);
@@ -304,7 +206,7 @@ read_file(struct import *im)
 static int
 explain(struct import *im, const struct cli_command *self)
 {
-	char text[1024], taken[NUMBER_SIZE];
+	char text[1024], taken[REGISTRY_NUMBER_SIZE];
 
 	if (im->load == NULL && im->err.code == ERR_PARSE)
 		snprintf(text, sizeof(text),
@@ -319,7 +221,7 @@ explain(struct import *im, const struct cli_command *self)
 		    "%s: %s; it has stopped after %s rows.  They are kept: "
 		    "when the cause is removed, import the file again%s",
 		    name_of(im), im->err.text,
-		    with_commas(taken, registry_load_counts(im->load).rows),
+		    registry_commas(taken, registry_load_counts(im->load).rows),
 		    im->resume.store != NULL ? ", and it goes on there"
 					     : " from its start");
 	return cli_fail(self, text);
@@ -332,16 +234,16 @@ import(struct import *im, const struct cli_command *self)
 
 	if ((im->csv = csv_new(on_row, im)) == NULL)
 		return cli_fail(self, "out of memory");
-	im->begun_us = clock_mono_us();
+	im->progress.begun_us = clock_mono_us();
 	rc = resume(im) == -1 ? -1 : read_file(im);
 	if (registry_reject_close(im->reject_file, im->rejects, &im->err) == -1)
 		rc = -1;
 	if (rc == 0 && im->resume.store != NULL)
 		rc = registry_resume_end(&im->resume, &im->err);
-	clear_progress(im);
+	registry_progress_clear(&im->progress);
 	rc = rc == -1 ? explain(im, self) : 0;
 	if (rc == 0)
-		print_summary(im);
+		registry_summary(registry_load_counts(im->load), im->rejects);
 	registry_load_free(im->load);
 	csv_free(im->csv);
 	return rc;
@@ -362,31 +264,8 @@ open_input(struct import *im, struct err *err)
 		    err, ERR_IO, "%s: %s", name_of(im), strerror(errno));
 	if (S_ISDIR(st.st_mode))
 		return err_set(err, ERR_IO, "%s: it is a folder", im->path);
-	im->size = S_ISREG(st.st_mode) ? st.st_size : 0;
-	im->bar = isatty(STDERR_FILENO);
-	return 0;
-}
-
-/* Where rejects go: never over the file that is read. */
-static int
-choose_rejects(struct import *im, const char *asked, struct err *err)
-{
-	struct stat in, out;
-	int n;
-
-	if (asked != NULL)
-		n = asprintf(&im->rejects, "%s", asked);
-	else
-		n = asprintf(&im->rejects, "%s.rejects",
-		    strcmp(im->path, "-") == 0 ? "stdin" : im->path);
-	if (n == -1) {
-		im->rejects = NULL;
-		return err_set(err, ERR_NOMEM, "out of memory");
-	}
-	if (stat(im->rejects, &out) == 0 && fstat(im->fd, &in) == 0 &&
-	    in.st_dev == out.st_dev && in.st_ino == out.st_ino)
-		return err_set(err, ERR_REFUSED,
-		    "--rejects %s is the file to be imported", im->rejects);
+	im->progress.size = S_ISREG(st.st_mode) ? st.st_size : 0;
+	im->progress.bar = isatty(STDERR_FILENO);
 	return 0;
 }
 
@@ -412,7 +291,9 @@ import_run(const struct cli_command *self, int argc, char **argv)
 	im.path = argv[at];
 	im.from_start = from_start;
 	if (open_input(&im, &err) == -1 ||
-	    choose_rejects(&im, rejects, &err) == -1 ||
+	    (im.rejects = registry_reject_choose(
+		 strcmp(im.path, "-") == 0 ? "stdin" : im.path, rejects, im.fd,
+		 &err)) == NULL ||
 	    cli_open_busy(&im.site, conf, &err) == -1 ||
 	    site_check(im.site.store, im.site.keys, &empty, &err) == -1)
 		rc = cli_fail(self, err.text);

@@ -4,15 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/secret.h"
 #include "base/str.h"
 #include "base/work.h"
+#include "cli/delta_row.h"
 #include "cli/registry_load.h"
 #include "cli/registry_put.h"
 #include "cli/registry_row.h"
+#include "hold/ending.h"
+#include "store/delta.h"
 #include "store/registry.h"
 #include "verify/factor.h"
 #include "wire/csv.h"
@@ -20,6 +24,7 @@
 #define PINS_MAX 64 /* of one page: they are slow, and progress is shown */
 #define TRIES_MAX 5 /* when a commit's outcome is not known */
 #define PAGES 2     /* one is filled while the other is stored */
+#define THREADS_MAX 4
 
 /* One row under way. */
 struct job {
@@ -31,7 +36,7 @@ struct job {
 	char *raw; /* owned */
 	size_t raw_len;
 	struct err err; /* why it is rejected, without asking the store */
-	struct store_put put;
+	struct store_delta news; /* of an import only news.put */
 };
 
 /* Rows that share a commit. */
@@ -47,6 +52,9 @@ struct page {
 	uint64_t start, line; /* of the file, where its first row begins */
 	struct store_import_mark mark;
 	struct store_put_page put;
+	/* instead, of news */
+	struct store_delta *news[STORE_DELTA_PAGE];
+	struct store_delta_page delta;
 };
 
 struct registry_load {
@@ -102,8 +110,8 @@ stretch(void *ctx, struct work_item *items)
 	struct registry_load *load = ctx;
 	struct job *job = (struct job *)items;
 
-	if (factor_pin(load->options.keys, 0, job->put.tag, job->pin,
-		job->put.pin) == -1)
+	if (factor_pin(load->options.keys, 0, job->news.put.tag, job->pin,
+		job->news.put.pin) == -1)
 		err_set(&job->err, ERR_NOMEM,
 		    "out of memory while stretching a PIN");
 }
@@ -125,12 +133,12 @@ job_pin(struct registry_load *load, struct job *job, const char *pin)
 	if (pin[0] == '\0')
 		return;
 	if (strcmp(load->pin, pin) == 0 &&
-	    secret_equal(load->pin_tag, job->put.tag)) {
+	    secret_equal(load->pin_tag, job->news.put.tag)) {
 		job->same_pin = true;
 		return;
 	}
 	str_copy(load->pin, sizeof(load->pin), pin);
-	memcpy(load->pin_tag, job->put.tag, SECRET_MAC_SIZE);
+	memcpy(load->pin_tag, job->news.put.tag, SECRET_MAC_SIZE);
 	str_copy(job->pin, sizeof(job->pin), pin);
 	job->item.done = on_stretched;
 	job->page->n_pins++;
@@ -187,24 +195,62 @@ is_verdict(enum err_code code)
 	    code != ERR_NOMEM;
 }
 
+unsigned int
+registry_load_threads(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (unsigned int)n;
+}
+
+static bool
+is_news(const struct registry_load *load)
+{
+	return load->options.delta != NULL;
+}
+
+static struct store_req *
+page_req(const struct registry_load *load, struct page *page)
+{
+	return is_news(load) ? &page->delta.req : &page->put.req;
+}
+
+static void
+page_hand_in(const struct registry_load *load, struct page *page)
+{
+	if (is_news(load))
+		store_delta_page(load->options.store, &page->delta);
+	else
+		store_put_page(load->options.store, &page->put);
+}
+
 /* Rows with the PIN of the row before take its MAC, in file order. */
 static void
 gather_rows(struct registry_load *load, struct page *page)
 {
 	struct job *job;
-	size_t i;
+	size_t i, n = 0;
 
-	page->put = (struct store_put_page){ .rows = page->rows };
 	for (i = 0; i < page->n; i++) {
 		job = &page->jobs[i];
 		if (job->err.code != ERR_NONE)
 			continue; /* rejected before it got here */
 		if (job->same_pin)
-			memcpy(job->put.pin, load->pin_mac, SECRET_MAC_SIZE);
-		else if (job->put.has_pin)
-			memcpy(load->pin_mac, job->put.pin, SECRET_MAC_SIZE);
-		page->rows[page->put.n++] = &job->put;
+			memcpy(
+			    job->news.put.pin, load->pin_mac, SECRET_MAC_SIZE);
+		else if (job->news.put.has_pin)
+			memcpy(
+			    load->pin_mac, job->news.put.pin, SECRET_MAC_SIZE);
+		if (is_news(load))
+			page->news[n++] = &job->news;
+		else
+			page->rows[n++] = &job->news.put;
 	}
+	page->put = (struct store_put_page){ .n = n, .rows = page->rows };
+	page->delta = (struct store_delta_page){ .file = load->options.delta,
+		.ends = ending_of,
+		.n = n,
+		.rows = page->news };
 }
 
 /* Somebody else's turn: what waits for an SQLite file has no queue, and looks
@@ -227,7 +273,7 @@ page_mark(struct registry_load *load, struct page *page)
 
 	if (load->options.mark == NULL || !load->begun)
 		return;
-	page->put.mark = &page->mark;
+	page->put.mark = page->delta.mark = &page->mark;
 	if (load->options.mark(load->options.ctx, page->start, page->line,
 		&page->mark, &err) == -1)
 		fail(load, &err);
@@ -243,7 +289,7 @@ page_submit(struct registry_load *load, struct page *page)
 		return;
 	let_others(load);
 	page->storing = load->begun = true;
-	store_put_page(load->options.store, &page->put);
+	page_hand_in(load, page);
 }
 
 static void
@@ -267,16 +313,20 @@ job_count(struct registry_load *load, const struct job *job)
 {
 	struct registry_counts *c = &load->counts;
 	const struct err *err =
-	    job->err.code != ERR_NONE ? &job->err : &job->put.req.err;
+	    job->err.code != ERR_NONE ? &job->err : &job->news.put.req.err;
 
 	c->rows++;
 	if (err->code != ERR_NONE) {
 		reject(load, job, err->text);
 		return;
 	}
-	c->fresh += job->put.result == STORE_PUT_NEW;
-	c->changed += job->put.result == STORE_PUT_CHANGED;
-	c->unchanged += job->put.result == STORE_PUT_UNCHANGED;
+	c->fresh += job->news.put.result == STORE_PUT_NEW;
+	c->changed += job->news.put.result == STORE_PUT_CHANGED;
+	c->unchanged += job->news.put.result == STORE_PUT_UNCHANGED;
+	c->revoked += job->news.revoked;
+	c->closed += job->news.closed;
+	c->moved += job->news.moved;
+	c->noted += job->news.noted;
 }
 
 /* Wait until a page is durable, and count its rows in file order.  Rows that
@@ -285,16 +335,17 @@ job_count(struct registry_load *load, const struct job *job)
 static void
 page_retire(struct registry_load *load, struct page *page)
 {
+	struct store_req *req = page_req(load, page);
 	size_t i;
 
 	if (!page->storing)
 		return;
-	while (store_wait(load->options.store, &page->put.req) == -1 &&
-	    page->put.req.err.code == ERR_UNSURE && ++page->tries < TRIES_MAX)
-		store_put_page(load->options.store, &page->put);
+	while (store_wait(load->options.store, req) == -1 &&
+	    req->err.code == ERR_UNSURE && ++page->tries < TRIES_MAX)
+		page_hand_in(load, page);
 	load->stored_us = clock_mono_us();
-	if (page->put.req.err.code != ERR_NONE)
-		fail(load, &page->put.req.err);
+	if (req->err.code != ERR_NONE)
+		fail(load, &req->err);
 	for (i = 0; i < page->n && load->failed.code == ERR_NONE; i++)
 		job_count(load, &page->jobs[i]);
 	page_clear(page);
@@ -331,14 +382,58 @@ job_put(struct registry_load *load, struct job *job,
 {
 	if (load->row_put != NULL &&
 	    registry_row_same_holder(row, &load->row)) {
-		registry_put_again(&job->put, load->row_put, row, now_us);
-	} else if (registry_put_fill(
-		       &job->put, load->options.keys, row, now_us, err) == -1)
+		registry_put_again(&job->news.put, load->row_put, row, now_us);
+	} else if (registry_put_fill(&job->news.put, load->options.keys, row,
+		       now_us, err) == -1)
 		return -1;
 	job_pin(load, job, row->pin);
 	load->row = *row;
-	load->row_put = &job->put;
+	load->row_put = &job->news.put;
 	return 0;
+}
+
+/* News: what the row's kind needs of it. */
+static int
+job_news(struct registry_load *load, struct job *job,
+    const struct delta_row *row, int64_t now_us, struct err *err)
+{
+	struct store_delta *d = &job->news;
+
+	d->kind = row->kind;
+	d->whole = row->whole;
+	d->date = row->date;
+	d->crl_reason =
+	    row->crl_reason != -1 ? row->crl_reason : ending_reason(row->kind);
+	memcpy(d->old_issuer, row->old_issuer, sizeof(d->old_issuer));
+	memcpy(d->old_serial, row->old_serial, sizeof(d->old_serial));
+	if (row->whole) {
+		if (registry_put_fill(&d->put, load->options.keys, &row->row,
+			now_us, err) == -1)
+			return -1;
+		job_pin(load, job, row->row.pin);
+		return 0;
+	}
+	registry_put_ref(&d->put, load->options.keys, row->row.ref);
+	memcpy(d->put.municipality, row->row.municipality,
+	    sizeof(d->put.municipality));
+	d->put.cert = row->row.cert;
+	return 0;
+}
+
+static int
+news_fill(struct registry_load *load, struct job *job,
+    const struct csv_row *row, int64_t now_us, struct err *err)
+{
+	struct delta_row parsed;
+	int rc;
+
+	job->news.at = (int64_t)row->start;
+	rc = delta_row_parse(&parsed, load->options.delta_header, row,
+	    clock_jst_ymd(now_us), err);
+	if (rc == 0)
+		rc = job_news(load, job, &parsed, now_us, err);
+	secret_cleanse(&parsed, sizeof(parsed));
+	return rc;
 }
 
 static int
@@ -350,6 +445,8 @@ job_fill(struct registry_load *load, struct job *job, const struct csv_row *row,
 
 	if (row->fault != NULL)
 		return err_set(err, ERR_PARSE, "%s", row->fault);
+	if (is_news(load))
+		return news_fill(load, job, row, now_us, err);
 	rc = registry_row_parse(
 	    &parsed, load->options.header, row, clock_jst_ymd(now_us), err);
 	if (rc == 0)
@@ -380,7 +477,8 @@ registry_load_row(struct registry_load *load, const struct csv_row *row,
 	if (job_fill(load, job, row, now_us, &job->err) == -1 &&
 	    !is_verdict(job->err.code))
 		fail(load, &job->err);
-	if (page->n == STORE_PAGE_MAX || page->n_pins == PINS_MAX)
+	if (page->n == (is_news(load) ? STORE_DELTA_PAGE : STORE_PAGE_MAX) ||
+	    page->n_pins == PINS_MAX)
 		page_close(load);
 	return outcome(load, err);
 }
@@ -407,8 +505,8 @@ registry_load_free(struct registry_load *load)
 	work_free(load->pool);
 	for (i = 0; i < PAGES; i++) {
 		if (load->pages[i].storing)
-			store_wait(
-			    load->options.store, &load->pages[i].put.req);
+			store_wait(load->options.store,
+			    page_req(load, &load->pages[i]));
 		page_clear(&load->pages[i]);
 	}
 	secret_cleanse(load, sizeof(*load));

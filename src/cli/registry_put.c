@@ -87,14 +87,21 @@ put_cert(struct store_put *put, const struct registry_row *row, int64_t now_us)
 	put->now_us = now_us;
 }
 
+void
+registry_put_ref(
+    struct store_put *put, const struct keyring *keys, const char *ref)
+{
+	factor_ref(keys, 0, ref, put->ref);
+	for (put->n_old = 0; put->n_old + 1 < keyring_count(keys); put->n_old++)
+		factor_ref(
+		    keys, put->n_old + 1, ref, put->old_refs[put->n_old]);
+}
+
 int
 registry_put_fill(struct store_put *put, const struct keyring *keys,
     const struct registry_row *row, int64_t now_us, struct err *err)
 {
-	factor_ref(keys, 0, row->ref, put->ref);
-	for (put->n_old = 0; put->n_old + 1 < keyring_count(keys); put->n_old++)
-		factor_ref(
-		    keys, put->n_old + 1, row->ref, put->old_refs[put->n_old]);
+	registry_put_ref(put, keys, row->ref);
 	factor_tag(keys, 0, row->birth, row->postal, put->tag);
 	put->key_version = keyring_version(keys, 0);
 	str_copy(

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +13,26 @@
 #include "cli/registry_row.h"
 
 #define REJECT_HEADER "line,reason,row\n"
+
+char *
+registry_reject_choose(
+    const char *name, const char *asked, int fd, struct err *err)
+{
+	struct stat in, out;
+	char *path;
+
+	if (asprintf(&path, "%s%s", asked != NULL ? asked : name,
+		asked != NULL ? "" : ".rejects") == -1) {
+		err_set(err, ERR_NOMEM, "out of memory");
+		return NULL;
+	}
+	if (stat(path, &out) == -1 || fstat(fd, &in) == -1 ||
+	    in.st_dev != out.st_dev || in.st_ino != out.st_ino)
+		return path;
+	err_set(err, ERR_REFUSED, "--rejects %s is the file to be read", path);
+	free(path);
+	return NULL;
+}
 
 /* A file that was there before may have been open to others; a device or a
  * pipe is left as it is.  Only an older list of rejected rows is overwritten:

@@ -21,9 +21,8 @@ is_control(char c)
 	return (unsigned char)c < 0x20 || c == 0x7f;
 }
 
-/* Copy without blanks at both ends; -1 when it does not fit. */
-static int
-trim(char *out, size_t size, const char *text)
+int
+registry_trim(char *out, size_t size, const char *text)
 {
 	size_t len;
 
@@ -358,8 +357,15 @@ static int (*const parsers[])(
 _Static_assert(sizeof(parsers) / sizeof(parsers[0]) == REGISTRY_COLUMN_COUNT,
     "every registry_column needs its rules");
 
-static int
-check_dates(const struct registry_row *row, int today, struct err *err)
+int
+registry_column_parse(struct registry_row *out, enum registry_column column,
+    const char *text, struct err *err)
+{
+	return parsers[column](out, text, err);
+}
+
+int
+registry_row_check(const struct registry_row *row, int today, struct err *err)
 {
 	char now[FACTOR_BIRTH_DIGITS + 4];
 
@@ -376,7 +382,7 @@ registry_row_parse(struct registry_row *out,
     const struct registry_header *header, const struct csv_row *row, int today,
     struct err *err)
 {
-	char text[1024];
+	char text[REGISTRY_FIELD_MAX];
 	size_t c;
 	int rc = 0;
 
@@ -388,7 +394,8 @@ registry_row_parse(struct registry_row *out,
 	for (c = 0; c < REGISTRY_COLUMN_COUNT && rc == 0; c++) {
 		if (header->at[c] >= header->n)
 			continue; /* may be left out */
-		if (trim(text, sizeof(text), row->fields[header->at[c]]) == -1)
+		if (registry_trim(
+			text, sizeof(text), row->fields[header->at[c]]) == -1)
 			rc = err_set(err, ERR_RANGE, "much too long");
 		else
 			rc = parsers[c](out, text, err);
@@ -397,7 +404,7 @@ registry_row_parse(struct registry_row *out,
 			    registry_column_name((enum registry_column)c));
 	}
 	secret_cleanse(text, sizeof(text));
-	return rc == 0 ? check_dates(out, today, err) : -1;
+	return rc == 0 ? registry_row_check(out, today, err) : -1;
 }
 
 bool

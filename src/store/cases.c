@@ -11,7 +11,9 @@
 	"(SELECT count(*) FROM decision_certs AS x WHERE x.case_id = k.id" \
 	" AND x.act = 1), " \
 	"(SELECT count(*) FROM decision_certs AS x WHERE x.case_id = k.id" \
-	" AND x.act = 2)"
+	" AND x.act = 2), " \
+	"(SELECT e.what FROM case_events AS e WHERE e.case_id = k.id" \
+	" AND e.nr > 1 ORDER BY e.nr DESC LIMIT 1)"
 #define CASE_TABLES \
 	" FROM cases AS k JOIN holds AS h ON h.id = k.hold" \
 	" LEFT JOIN decisions AS d ON d.case_id = k.id"
@@ -39,6 +41,7 @@ case_read(struct db_query *q, struct store_case *k)
 	for (act = 0, k->acts = 0; act < STORE_ACT_COUNT; act++)
 		if (db_get_int(q) != 0)
 			k->acts |= 1u << act;
+	db_get_text(q, k->last, sizeof(k->last));
 }
 
 static struct db_query *

@@ -10,7 +10,6 @@
 #include "settle.h"
 
 #define CASES 16 /* that are read at once */
-#define EVENT_SIZE 24
 
 static const char *const why[] = {
 	[STORE_DELTA_MOVED] = "the holder has moved",
@@ -93,7 +92,7 @@ static int
 case_note(struct store_db *db, struct news *n, struct look *l, bool elsewhere,
     struct err *err)
 {
-	char what[EVENT_SIZE];
+	char what[STORE_EVENT_MAX + 1];
 	int64_t nr = l->s.events + 1;
 
 	str_copy(what, sizeof(what), store_delta_name(n->row->kind));

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "cli/delta_row.h"
 #include "cli/registry_load.h"
 #include "cli/registry_put.h"
 #include "cli/registry_row.h"
@@ -30,7 +31,11 @@
 /* ---- a store made of a list */
 
 struct store {
-	struct store_put_page *waiting;
+	struct store_req *waiting;
+	bool news;       /* what waits is a page of them */
+	size_t n_news;   /* rows of news, as committed */
+	int64_t last_at; /* of the last of them */
+	struct store_delta last_news;
 	size_t most; /* the most rows that ever shared a commit */
 	size_t commits;
 	size_t unsure;  /* so many commits more are lost */
@@ -44,10 +49,48 @@ void
 store_put_page(struct store *s, struct store_put_page *r)
 {
 	assert_null(s->waiting); /* one at a time */
-	s->waiting = r;
+	s->waiting = &r->req;
+	s->news = false;
 	r->req.run = (void *)1; /* not done */
 	if (r->n > s->most)
 		s->most = r->n;
+}
+
+void
+store_delta_page(struct store *s, struct store_delta_page *r)
+{
+	assert_null(s->waiting);
+	assert_in_range(r->n, 0, STORE_DELTA_PAGE);
+	s->waiting = &r->req;
+	s->news = true;
+	r->req.run = (void *)1;
+}
+
+/* Every row revokes one and closes a case; those of nobody are rejected. */
+static void
+commit_news(struct store *s, struct store_delta_page *r)
+{
+	struct store_delta *d;
+	size_t i;
+
+	s->commits++;
+	r->req.err = (struct err){ 0 };
+	r->req.run = NULL;
+	for (i = 0; i < r->n; i++) {
+		d = r->rows[i];
+		assert_true(d->at > s->last_at); /* in the file's order */
+		s->last_at = d->at;
+		d->put.req.err = (struct err){ 0 };
+		d->put.result = STORE_PUT_CHANGED;
+		d->revoked = d->closed = 1;
+		d->moved = d->noted = 0;
+		if (d->kind == STORE_DELTA_EXPIRED) {
+			err_set(&d->put.req.err, ERR_NOTFOUND, "of nobody");
+			d->revoked = d->closed = 0;
+		}
+		s->last_news = *d;
+		s->n_news++;
+	}
 }
 
 static bool
@@ -97,9 +140,12 @@ int
 store_wait(struct store *s, struct store_req *req)
 {
 	if (req->run != NULL) {
-		assert_ptr_equal(&s->waiting->req, req);
+		assert_ptr_equal(s->waiting, req);
 		s->waiting = NULL;
-		commit(s, (struct store_put_page *)req);
+		if (s->news)
+			commit_news(s, (struct store_delta_page *)req);
+		else
+			commit(s, (struct store_put_page *)req);
 	}
 	return req->err.code == ERR_NONE ? 0 : -1;
 }
@@ -110,6 +156,8 @@ struct load {
 	struct store *store;
 	struct keyring *keys;
 	struct registry_header header;
+	struct delta_header delta_header;
+	struct store_delta_file file;
 	struct registry_load *load;
 	uint64_t rejects[ROWS_MAX]; /* line numbers */
 	size_t n_rejects;
@@ -149,7 +197,7 @@ ring(void)
 }
 
 static void
-begin(struct load *l, unsigned int threads)
+begin_as(struct load *l, unsigned int threads, bool news)
 {
 	struct registry_load_options options = {
 		.threads = threads, .reject = on_reject, .ctx = l
@@ -158,6 +206,10 @@ begin(struct load *l, unsigned int threads)
 	size_t i;
 
 	memset(l, 0, sizeof(*l));
+	if (news) {
+		options.delta = &l->file;
+		options.delta_header = &l->delta_header;
+	}
 	l->store = calloc(1, sizeof(*l->store));
 	l->keys = ring();
 	l->header.n = REGISTRY_OPTIONAL;
@@ -167,6 +219,12 @@ begin(struct load *l, unsigned int threads)
 	options.keys = l->keys;
 	options.header = &l->header;
 	assert_non_null(l->load = registry_load_new(&options, &err));
+}
+
+static void
+begin(struct load *l, unsigned int threads)
+{
+	begin_as(l, threads, false);
 }
 
 static void
@@ -443,6 +501,122 @@ test_rejects_that_cannot_be_written_stop_the_load(void **state)
 	end(&l);
 }
 
+/* ---- news */
+
+static void
+news_header(struct load *l)
+{
+	static const size_t columns[] = { DELTA_CHANGE, REGISTRY_HOLDER_REF,
+		DELTA_DATE, REGISTRY_BIRTH_DATE, REGISTRY_POSTAL_CODE,
+		REGISTRY_MUNICIPALITY, REGISTRY_PIN, REGISTRY_ISSUER,
+		REGISTRY_SERIAL };
+	size_t i;
+
+	l->delta_header.n = sizeof(columns) / sizeof(columns[0]);
+	for (i = 0; i < DELTA_COLUMN_COUNT; i++)
+		l->delta_header.at[i] = CSV_FIELDS_MAX;
+	for (i = 0; i < l->delta_header.n; i++)
+		l->delta_header.at[columns[i]] = i;
+}
+
+#define ISSUER "0123456789012345678901234567890123456789"
+
+/* A move with a PIN, a death, an expiry, in turn. */
+static int
+feed_news(struct load *l, uint64_t nr, struct err *err)
+{
+	char pin[16], raw[] = "raw";
+	struct csv_row rows[] = {
+		{ .fields = { "moved", "ref-1", "2026-11-01", "1980-02-29",
+		      "1000001", "131016", pin, "", "" } },
+		{ .fields = { "died", "ref-1", "", "", "", "", "", "", "" } },
+		{ .fields = { "expired", "ref-1", "", "", "", "", "", ISSUER,
+		      "01" } },
+	};
+	struct csv_row *row = &rows[nr % 3];
+
+	snprintf(pin, sizeof(pin), "%04u", (unsigned int)(nr / 3 % 7));
+	row->line = nr + 3;
+	row->start = nr * 10 + 50;
+	row->n = l->delta_header.n;
+	row->raw = raw;
+	row->raw_len = 3;
+	return registry_load_row(l->load, row, NOW, err);
+}
+
+/* Pages are short, so that a hold waits less; what became of the rows is
+ * counted, and those that the store refuses are rejected in file order. */
+static void
+test_news_are_applied_in_their_order(void **state)
+{
+	struct registry_counts c;
+	struct load l;
+	struct err err;
+	uint64_t i;
+
+	(void)state;
+	begin_as(&l, 2, true);
+	news_header(&l);
+	for (i = 0; i < 900; i++)
+		assert_int_equal(feed_news(&l, i, &err), 0);
+	assert_int_equal(registry_load_end(l.load, &err), 0);
+	c = registry_load_counts(l.load);
+	assert_int_equal(c.rows, 900);
+	assert_int_equal(c.changed, 600);
+	assert_int_equal(c.rejected, 300);
+	assert_int_equal(c.revoked, 600);
+	assert_int_equal(c.closed, 600);
+	assert_int_equal(l.store->n_news, 900);
+	assert_in_range(l.store->commits, 5, 10);
+	for (i = 0; i < 300; i++)
+		assert_int_equal(l.rejects[i], 3 * i + 5);
+	assert_string_equal(l.last_reason, "of nobody");
+	end(&l);
+}
+
+/* What each kind hands to the store, keyed and without more than it needs. */
+static void
+test_what_news_hand_over(void **state)
+{
+	static const uint8_t none[STORE_MAC_SIZE];
+	uint8_t tag[32], mac[32];
+	struct store_delta *d;
+	struct load l;
+	struct err err;
+
+	(void)state;
+	begin_as(&l, 0, true);
+	news_header(&l);
+	d = &l.store->last_news;
+	assert_int_equal(feed_news(&l, 3, &err), 0); /* moved */
+	assert_int_equal(registry_load_end(l.load, &err), 0);
+	assert_int_equal(d->kind, STORE_DELTA_MOVED);
+	assert_int_equal(d->at, 80);
+	assert_true(d->whole);
+	assert_int_equal(d->date, 20261101);
+	assert_int_equal(d->crl_reason, 3);
+	factor_ref(l.keys, 0, "ref-1", mac);
+	assert_memory_equal(d->put.ref, mac, 32);
+	factor_tag(l.keys, 0, "19800229", "1000001", tag);
+	assert_memory_equal(d->put.tag, tag, 32);
+	factor_pin(l.keys, 0, tag, "0001", mac);
+	assert_true(d->put.has_pin);
+	assert_memory_equal(d->put.pin, mac, 32);
+	assert_string_equal(d->put.municipality, "131016");
+	assert_int_equal(feed_news(&l, 4, &err), 0); /* died */
+	assert_int_equal(registry_load_end(l.load, &err), 0);
+	factor_ref(l.keys, 0, "ref-1", mac);
+	assert_memory_equal(d->put.ref, mac, 32);
+	assert_memory_equal(d->put.tag, none, 32);
+	assert_int_equal(d->put.contact_len, 0);
+	assert_int_equal(d->crl_reason, 5);
+	assert_int_equal(feed_news(&l, 5, &err), 0); /* expired */
+	assert_int_equal(registry_load_end(l.load, &err), 0);
+	assert_string_equal(d->put.cert.serial, "01");
+	assert_string_equal(d->put.cert.issuer, ISSUER);
+	end(&l);
+}
+
 /* Freed in the middle: nothing is lost or touched afterwards (ASan). */
 static void
 test_it_can_be_given_up(void **state)
@@ -471,6 +645,8 @@ main(void)
 		cmocka_unit_test(test_a_failed_store_stops_the_load),
 		cmocka_unit_test(
 		    test_rejects_that_cannot_be_written_stop_the_load),
+		cmocka_unit_test(test_news_are_applied_in_their_order),
+		cmocka_unit_test(test_what_news_hand_over),
 		cmocka_unit_test(test_it_can_be_given_up),
 	};
 	return cmocka_run_group_tests_name("registry_load", tests, NULL, NULL);
