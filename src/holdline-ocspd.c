@@ -4,13 +4,11 @@
  * and no personal data; it does not open the store.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include <event2/event.h>
 
@@ -28,11 +26,11 @@
 #include "ocsp/responder.h"
 #include "ocsp/signer.h"
 #include "ocsp/tell.h"
+#include "service.h"
 #include "wire/http_server.h"
 #include "wire/redis_link.h"
 
 #define BACKLOG 4096
-#define DESCRIPTORS_OURS 64 /* besides connections: cache, files, events */
 #define DRAIN_US (5 * CLOCK_S_US)
 #define METRICS_CONNECTIONS 16
 
@@ -56,47 +54,19 @@ static const char usage[] =
 struct daemon {
 	struct conf *conf;
 	struct keyring *mac;
-	struct event_base *base;
-	struct timers *timers;
+	struct service service;
 	struct ocsp_issuers *issuers;
 	struct ocsp_renewal *renewal;
 	struct ocsp_responder *responder;
 	struct ocsp_lookup *lookup;
 	struct ocsp_front *front;
 	struct http_server *http, *metrics;
-	struct event *tick, *signed_ready;
-	struct event *on_term, *on_int, *on_usr1, *on_hup;
+	struct event *signed_ready; /* owned */
 	struct timer drain;
 	bool stopping;
 };
 
 /* ---- the loop's own events */
-
-static void
-daemon_tick(evutil_socket_t fd, short what, void *ctx)
-{
-	(void)fd, (void)what;
-	timers_run(((struct daemon *)ctx)->timers);
-}
-
-/* One libevent timer serves all timers: armed before each wait. */
-static void
-daemon_arm(struct daemon *d)
-{
-	int64_t next = timers_next(d->timers), wait_us;
-	struct timeval tv;
-
-	if (next == INT64_MAX) {
-		evtimer_del(d->tick);
-		return;
-	}
-	wait_us = next - timers_mono_us(d->timers);
-	if (wait_us < 0)
-		wait_us = 0;
-	tv.tv_sec = wait_us / CLOCK_S_US;
-	tv.tv_usec = wait_us % CLOCK_S_US;
-	evtimer_add(d->tick, &tv);
-}
 
 static void
 daemon_signed(evutil_socket_t fd, short what, void *ctx)
@@ -105,36 +75,17 @@ daemon_signed(evutil_socket_t fd, short what, void *ctx)
 	ocsp_responder_dispatch(((struct daemon *)ctx)->responder);
 }
 
-static struct event *
-daemon_watch(struct daemon *d, int fd, short what, event_callback_fn fn)
-{
-	struct event *event = event_new(d->base, fd, what | EV_PERSIST, fn, d);
-
-	if (event != NULL && event_add(event, NULL) == -1) {
-		event_free(event);
-		event = NULL;
-	}
-	return event;
-}
-
-static void
-free_event(struct event *event)
-{
-	if (event != NULL)
-		event_free(event);
-}
-
 /* Watch for signatures that threads have made; there may be no threads. */
 static int
 daemon_watch_signing(struct daemon *d)
 {
 	int fd = ocsp_responder_fd(d->responder);
 
-	free_event(d->signed_ready);
+	service_event_free(d->signed_ready);
 	d->signed_ready = NULL;
 	if (fd == -1)
 		return 0;
-	d->signed_ready = daemon_watch(d, fd, EV_READ, daemon_signed);
+	d->signed_ready = service_event_new(&d->service, fd, daemon_signed, d);
 	return d->signed_ready == NULL ? -1 : 0;
 }
 
@@ -145,7 +96,7 @@ daemon_renewed(void *ctx, struct ocsp_signers *signers)
 	struct err err;
 
 	/* Its descriptor goes with what it watched. */
-	free_event(d->signed_ready);
+	service_event_free(d->signed_ready);
 	d->signed_ready = NULL;
 	if (ocsp_responder_renew(d->responder, signers, &err) == -1) {
 		log_error("ocspd", NULL, "event=signers-refused %s", err.text);
@@ -160,13 +111,6 @@ daemon_hup(evutil_socket_t sig, short what, void *ctx)
 {
 	(void)sig, (void)what;
 	ocsp_renewal_now(((struct daemon *)ctx)->renewal);
-}
-
-static void
-daemon_counters(evutil_socket_t sig, short what, void *ctx)
-{
-	(void)sig, (void)what, (void)ctx;
-	metric_log();
 }
 
 static void
@@ -190,7 +134,7 @@ daemon_tell(void *ctx, struct http_exchange *exchange,
 static void
 daemon_drained(void *ctx)
 {
-	event_base_loopexit(((struct daemon *)ctx)->base, NULL);
+	service_end(&((struct daemon *)ctx)->service);
 }
 
 static void
@@ -200,14 +144,14 @@ daemon_stop(evutil_socket_t sig, short what, void *ctx)
 
 	(void)what;
 	if (d->stopping) {
-		event_base_loopexit(d->base, NULL);
+		service_end(&d->service);
 		return;
 	}
 	d->stopping = true;
 	log_info("ocspd", NULL, "event=stopping signal=%d connections=%u",
 	    (int)sig, http_server_counts(d->http)->connections);
 	http_server_stop(d->http);
-	timer_start(d->timers, &d->drain, DRAIN_US, daemon_drained, d);
+	timer_start(d->service.timers, &d->drain, DRAIN_US, daemon_drained, d);
 }
 
 /* Those who wait are answered into nothing. */
@@ -219,50 +163,23 @@ daemon_close(struct daemon *d)
 	ocsp_lookup_free(d->lookup);
 	if (d->responder != NULL)
 		ocsp_responder_drain(d->responder);
-	free_event(d->signed_ready);
+	service_event_free(d->signed_ready);
 	ocsp_responder_free(d->responder);
 	ocsp_front_free(d->front);
 	ocsp_renewal_free(d->renewal);
 	ocsp_issuers_free(d->issuers);
-	free_event(d->tick);
-	free_event(d->on_term);
-	free_event(d->on_int);
-	free_event(d->on_usr1);
-	free_event(d->on_hup);
-	timers_free(d->timers);
-	if (d->base != NULL) {
-		/* bufferevents are freed in one more turn of the loop */
-		event_base_loop(d->base, EVLOOP_NONBLOCK);
-		event_base_free(d->base);
-	}
+	service_close(&d->service);
 	keyring_free(d->mac);
 	conf_free(d->conf);
 }
 
 /* ---- beginning */
 
-/* As many descriptors as connections need, or a sentence that says so. */
 static int
 daemon_descriptors(const struct conf *conf, struct err *err)
 {
-	rlim_t need = (rlim_t)conf->ocsp_max_connections + DESCRIPTORS_OURS;
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
-		return err_set(
-		    err, ERR_IO, "RLIMIT_NOFILE: %s", strerror(errno));
-	if (limit.rlim_cur >= need)
-		return 0;
-	limit.rlim_cur = need;
-	if (limit.rlim_max < need)
-		limit.rlim_max = need; /* root may */
-	if (setrlimit(RLIMIT_NOFILE, &limit) == -1)
-		return err_set(err, ERR_RANGE,
-		    "ocsp.max_connections %u needs %llu file descriptors and "
-		    "the limit is lower: raise LimitNOFILE (ulimit -n) or "
-		    "lower ocsp.max_connections",
-		    conf->ocsp_max_connections, (unsigned long long)need);
-	return 0;
+	return service_descriptors(
+	    "ocsp.max_connections", conf->ocsp_max_connections, err);
 }
 
 /* The counters are nobody else's business. */
@@ -292,7 +209,8 @@ daemon_load_issuers(struct daemon *d, struct err *err)
 static int
 daemon_load_signers(struct daemon *d, struct err *err)
 {
-	const struct ocsp_renewal_options options = { .timers = d->timers,
+	const struct ocsp_renewal_options options = { .timers =
+							  d->service.timers,
 		.issuers = d->issuers,
 		.signers = &d->conf->ocsp_signers,
 		.keys = &d->conf->ocsp_keys,
@@ -324,8 +242,8 @@ daemon_open_lookup(struct daemon *d, struct err *err)
 		.module = "ocsp",
 		.hint = "until then the answer is tryLater",
 		.lost = METRIC_OCSP_LINK_LOST };
-	const struct ocsp_lookup_options lookup = { .base = d->base,
-		.timers = d->timers,
+	const struct ocsp_lookup_options lookup = { .base = d->service.base,
+		.timers = d->service.timers,
 		.link = &link,
 		.mac = d->mac,
 		.wait_us = d->conf->ocsp_redis_wait_us };
@@ -340,7 +258,7 @@ daemon_open_responder(struct daemon *d, struct err *err)
 {
 	const struct conf *conf = d->conf;
 	const struct ocsp_responder_options options = { .issuers = d->issuers,
-		.timers = d->timers,
+		.timers = d->service.timers,
 		.look_up = daemon_look_up,
 		.ctx = d,
 		.max_certs = conf->ocsp_max_certs,
@@ -354,7 +272,8 @@ daemon_open_responder(struct daemon *d, struct err *err)
 	    ocsp_responder_new(&options, ocsp_renewal_signers(d->renewal), err);
 	if (d->responder == NULL)
 		return -1;
-	d->front = ocsp_front_new(d->responder, d->timers, conf->crl_dir);
+	d->front =
+	    ocsp_front_new(d->responder, d->service.timers, conf->crl_dir);
 	if (d->front == NULL || daemon_watch_signing(d) == -1)
 		return err_set(err, ERR_NOMEM, "out of memory");
 	return 0;
@@ -364,8 +283,8 @@ static int
 daemon_open_http(struct daemon *d, struct err *err)
 {
 	const struct conf *conf = d->conf;
-	struct http_server_options options = { .base = d->base,
-		.timers = d->timers,
+	struct http_server_options options = { .base = d->service.base,
+		.timers = d->service.timers,
 		.listen = conf->ocsp_listen,
 		.backlog = BACKLOG,
 		.share_port = conf->ocsp_share_port,
@@ -392,30 +311,22 @@ daemon_open_http(struct daemon *d, struct err *err)
 }
 
 static int
-daemon_open_loop(struct daemon *d, struct err *err)
+daemon_watch_signals(struct daemon *d, struct err *err)
 {
-	d->base = event_base_new();
-	if (d->base == NULL ||
-	    (d->tick = evtimer_new(d->base, daemon_tick, d)) == NULL ||
-	    (d->on_term = daemon_watch(d, SIGTERM, EV_SIGNAL, daemon_stop)) ==
-		NULL ||
-	    (d->on_int = daemon_watch(d, SIGINT, EV_SIGNAL, daemon_stop)) ==
-		NULL ||
-	    (d->on_hup = daemon_watch(d, SIGHUP, EV_SIGNAL, daemon_hup)) ==
-		NULL ||
-	    (d->on_usr1 = daemon_watch(
-		 d, SIGUSR1, EV_SIGNAL, daemon_counters)) == NULL)
-		return err_set(err, ERR_NOMEM, "cannot set up the event loop");
-	return 0;
+	struct service *s = &d->service;
+
+	if (service_watch(s, SIGTERM, EV_SIGNAL, daemon_stop, d, err) == -1 ||
+	    service_watch(s, SIGINT, EV_SIGNAL, daemon_stop, d, err) == -1)
+		return -1;
+	return service_watch(s, SIGHUP, EV_SIGNAL, daemon_hup, d, err);
 }
 
 /* All that can be wrong in files. */
 static int
 daemon_load(struct daemon *d, struct err *err)
 {
-	if ((d->timers = timers_new(&timer_clock_real)) == NULL)
-		return err_set(err, ERR_NOMEM, "out of memory");
-	if (daemon_descriptors(d->conf, err) == -1 ||
+	if (service_open(&d->service, err) == -1 ||
+	    daemon_descriptors(d->conf, err) == -1 ||
 	    daemon_check_metrics(d->conf, err) == -1 ||
 	    daemon_load_mac(d, err) == -1 ||
 	    daemon_load_issuers(d, err) == -1 ||
@@ -427,11 +338,19 @@ daemon_load(struct daemon *d, struct err *err)
 static int
 daemon_open(struct daemon *d, struct err *err)
 {
-	if (daemon_load(d, err) == -1 || daemon_open_loop(d, err) == -1 ||
+	if (daemon_load(d, err) == -1 || daemon_watch_signals(d, err) == -1 ||
 	    daemon_open_responder(d, err) == -1 ||
 	    daemon_open_lookup(d, err) == -1 || daemon_open_http(d, err) == -1)
 		return -1;
 	return 0;
+}
+
+static bool
+daemon_is_over(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	return d->stopping && http_server_counts(d->http)->connections == 0;
 }
 
 static void
@@ -446,58 +365,9 @@ daemon_run(struct daemon *d)
 	log_info("ocspd", NULL,
 	    "event=ready version=" PACKAGE_VERSION " listen=%s port=%u",
 	    d->conf->ocsp_listen, http_server_port(d->http));
-	while (!event_base_got_exit(d->base)) {
-		if (d->stopping &&
-		    http_server_counts(d->http)->connections == 0)
-			break;
-		daemon_arm(d);
-		if (event_base_loop(d->base, EVLOOP_ONCE) == -1)
-			break;
-		timers_run(d->timers);
-	}
+	service_run(&d->service, daemon_is_over, d);
 	metric_log();
 	log_info("ocspd", NULL, "event=stopped");
-}
-
-/* Returns -1 to go on, else an exit status. */
-static int
-parse_options(int argc, char **argv, const char **path, bool *test)
-{
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "test", no_argument, NULL, 't' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "c:thV", options, NULL)) != -1)
-		switch (c) {
-		case 'c':
-			*path = optarg;
-			break;
-		case 't':
-			*test = true;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return 0;
-		case 'V':
-			puts("holdline-ocspd " PACKAGE_VERSION);
-			return 0;
-		default:
-			fputs("holdline-ocspd: see holdline-ocspd --help\n",
-			    stderr);
-			return 2;
-		}
-	if (*path == NULL || optind < argc) {
-		fputs("holdline-ocspd: say where the configuration is, and "
-		      "nothing else: holdline-ocspd -c FILE\n",
-		    stderr);
-		return 2;
-	}
-	return -1;
 }
 
 int
@@ -510,7 +380,8 @@ main(int argc, char **argv)
 	struct err err;
 	int rc;
 
-	if ((rc = parse_options(argc, argv, &path, &test)) != -1)
+	if ((rc = service_options(
+		 argc, argv, "holdline-ocspd", usage, &path, &test)) != -1)
 		return rc;
 	signal(SIGPIPE, SIG_IGN);
 	secret_no_core();

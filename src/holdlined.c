@@ -3,14 +3,12 @@
  * holdlined -- the server: wiring only.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <libgen.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -38,6 +36,7 @@
 #include "publish/hooks.h"
 #include "publish/publish.h"
 #include "publish/reconcile.h"
+#include "service.h"
 #include "store/durable.h"
 #include "store/feed.h"
 #include "store/node.h"
@@ -49,7 +48,6 @@
 #define OUTBOX_POLL_US (2 * CLOCK_S_US)
 #define PUSH_FOR_OTHERS_US (CLOCK_S_US / 2)
 #define FEED_POLL_US (1 * CLOCK_S_US)
-#define DESCRIPTORS_OURS 64 /* besides calls: database, cache, events */
 
 static const char usage[] =
     "Usage: holdlined -c FILE\n"
@@ -73,8 +71,7 @@ struct daemon {
 	struct conf *conf;
 	struct keyring *keys;
 	struct keyring *cache_key; /* NULL = records are not signed */
-	struct event_base *base;
-	struct timers *timers;
+	struct service service;
 	struct work *pool;
 	struct store *store;
 	char node_id[STORE_NODE_ID + 1];
@@ -90,44 +87,13 @@ struct daemon {
 	struct beat *beat;
 	struct sessions *sessions;
 	struct gateway *gateway;
-	struct event *tick, *store_ready, *pool_ready, *ear_ready;
-	struct event *on_term, *on_int, *on_usr1;
 	struct deadline *deadline;
 	struct crl_timer *crl; /* NULL: no CRLs are written here */
-	struct event *crl_ready;
 	struct timer drain, others;
 	bool stopping;
 };
 
 /* ---- the loop's own events */
-
-/* One libevent timer serves all timers: armed before each wait. */
-static void
-daemon_tick(evutil_socket_t fd, short what, void *ctx)
-{
-	struct daemon *d = ctx;
-
-	(void)fd, (void)what;
-	timers_run(d->timers);
-}
-
-static void
-daemon_arm(struct daemon *d)
-{
-	int64_t next = timers_next(d->timers), wait_us;
-	struct timeval tv;
-
-	if (next == INT64_MAX) {
-		evtimer_del(d->tick);
-		return;
-	}
-	wait_us = next - timers_mono_us(d->timers);
-	if (wait_us < 0)
-		wait_us = 0;
-	tv.tv_sec = wait_us / CLOCK_S_US;
-	tv.tv_usec = wait_us % CLOCK_S_US;
-	evtimer_add(d->tick, &tv);
-}
 
 static void
 daemon_store_ready(evutil_socket_t fd, short what, void *ctx)
@@ -193,7 +159,7 @@ daemon_event(void *ctx, const struct store_event *e, bool lost)
 	if (e->kind == STORE_EVENT_VISIBLE)
 		hold_visible(d->hold, e->hold_id, e->at_us);
 	else if (d->others.slot == 0)
-		timer_start(d->timers, &d->others, PUSH_FOR_OTHERS_US,
+		timer_start(d->service.timers, &d->others, PUSH_FOR_OTHERS_US,
 		    daemon_push_for_others, d);
 }
 
@@ -258,7 +224,7 @@ static void
 daemon_maybe_exit(struct daemon *d)
 {
 	if (d->stopping && sessions_count(d->sessions) == 0)
-		event_base_loopexit(d->base, NULL);
+		service_end(&d->service);
 }
 
 static void
@@ -275,7 +241,7 @@ daemon_drained(void *ctx)
 	log_warn("holdlined", NULL,
 	    "event=drain-over calls=%u hint=\"their dialplans go on\"",
 	    sessions_count(d->sessions));
-	event_base_loopexit(d->base, NULL);
+	service_end(&d->service);
 }
 
 static void
@@ -285,29 +251,16 @@ daemon_stop(evutil_socket_t sig, short what, void *ctx)
 
 	(void)what;
 	if (d->stopping) {
-		event_base_loopexit(d->base, NULL);
+		service_end(&d->service);
 		return;
 	}
 	log_info("holdlined", NULL, "event=stopping signal=%d calls=%u",
 	    (int)sig, sessions_count(d->sessions));
 	d->stopping = true;
 	gateway_stop(d->gateway);
-	timer_start(d->timers, &d->drain, d->conf->drain_us, daemon_drained, d);
+	timer_start(
+	    d->service.timers, &d->drain, d->conf->drain_us, daemon_drained, d);
 	daemon_maybe_exit(d);
-}
-
-static void
-daemon_counters(evutil_socket_t sig, short what, void *ctx)
-{
-	(void)sig, (void)what, (void)ctx;
-	metric_log();
-}
-
-static void
-free_event(struct event *event)
-{
-	if (event != NULL)
-		event_free(event);
 }
 
 /* Callers first, then what serves them, the store last but one: whatever its
@@ -342,20 +295,7 @@ daemon_close(struct daemon *d)
 	beat_free(d->beat);
 	hold_free(d->hold);
 	verify_free(d->verify);
-	free_event(d->tick);
-	free_event(d->store_ready);
-	free_event(d->pool_ready);
-	free_event(d->crl_ready);
-	free_event(d->ear_ready);
-	free_event(d->on_term);
-	free_event(d->on_int);
-	free_event(d->on_usr1);
-	timers_free(d->timers);
-	if (d->base != NULL) {
-		/* bufferevents are freed in one more turn of the loop */
-		event_base_loop(d->base, EVLOOP_NONBLOCK);
-		event_base_free(d->base);
-	}
+	service_close(&d->service);
 	keyring_free(d->keys);
 	keyring_free(d->cache_key);
 	conf_free(d->conf);
@@ -370,28 +310,10 @@ daemon_wall(void *ctx)
 	return clock_wall_us();
 }
 
-/* As many descriptors as calls need, or a sentence that says so. */
 static int
 daemon_descriptors(const struct conf *conf, struct err *err)
 {
-	rlim_t need = (rlim_t)conf->agi_max_calls + DESCRIPTORS_OURS;
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
-		return err_set(
-		    err, ERR_IO, "RLIMIT_NOFILE: %s", strerror(errno));
-	if (limit.rlim_cur >= need)
-		return 0;
-	limit.rlim_cur = need;
-	if (limit.rlim_max < need)
-		limit.rlim_max = need; /* root may */
-	if (setrlimit(RLIMIT_NOFILE, &limit) == -1)
-		return err_set(err, ERR_RANGE,
-		    "agi.max_calls %u needs %llu file descriptors and the "
-		    "limit is lower: raise LimitNOFILE (ulimit -n) or lower "
-		    "agi.max_calls",
-		    conf->agi_max_calls, (unsigned long long)need);
-	return 0;
+	return service_descriptors("agi.max_calls", conf->agi_max_calls, err);
 }
 
 static int
@@ -438,7 +360,7 @@ daemon_open_back(struct daemon *d, struct err *err)
 					    conf->verify_number_attempts,
 		.tag_attempts = conf->verify_tag_attempts,
 		.window_us = conf->verify_window_us };
-	struct hold_options hold = { .timers = d->timers,
+	struct hold_options hold = { .timers = d->service.timers,
 		.visible_wait_us = conf->call_visible_us,
 		.on_commit = daemon_committed,
 		.ctx = d };
@@ -479,14 +401,14 @@ static int
 daemon_open_beat(struct daemon *d)
 {
 	struct reconcile_options reconcile = { .store = d->store,
-		.timers = d->timers,
+		.timers = d->service.timers,
 		.cache = d->cache,
 		.mac = d->cache_key,
 		.every_us = d->conf->redis_compare_us,
 		.on_filled = daemon_filled,
 		.ctx = d };
 	struct beat_options beat = { .store = d->store,
-		.timers = d->timers,
+		.timers = d->service.timers,
 		.cache = d->cache,
 		.mac = d->cache_key,
 		.stuck_us = d->conf->redis_stuck_us,
@@ -507,14 +429,14 @@ daemon_open_publish(struct daemon *d, struct err *err)
 {
 	struct redis_place read_place;
 	struct publish_options publish = { .store = d->store,
-		.timers = d->timers,
+		.timers = d->service.timers,
 		.node = d->node_id,
 		.poll_us = OUTBOX_POLL_US,
 		.push = daemon_push,
 		.on_visible = daemon_visible,
 		.ctx = d };
-	struct cache_options cache = { .base = d->base,
-		.timers = d->timers,
+	struct cache_options cache = { .base = d->service.base,
+		.timers = d->service.timers,
 		.timeout_s = (unsigned int)((d->conf->redis_timeout_us +
 						CLOCK_S_US - 1) /
 		    CLOCK_S_US),
@@ -541,32 +463,19 @@ daemon_open_publish(struct daemon *d, struct err *err)
 	return 0;
 }
 
-static struct event *
-daemon_watch(struct daemon *d, int fd, short what, event_callback_fn fn)
-{
-	struct event *event = event_new(d->base, fd, what | EV_PERSIST, fn, d);
-
-	if (event != NULL && event_add(event, NULL) == -1) {
-		event_free(event);
-		event = NULL;
-	}
-	return event;
-}
-
-/* What time brings: deadlines, and lists that must not grow old. */
 static int
 daemon_open_time(struct daemon *d, struct err *err)
 {
 	const struct conf *conf = d->conf;
 	struct deadline_options deadline = { .store = d->store,
-		.timers = d->timers,
+		.timers = d->service.timers,
 		.max_hold_us = conf->policy_max_hold_us,
 		.revoke = strcmp(conf->policy_max_hold_end, "revoke") == 0,
 		.crl_reason = policy_reason_parse(conf->policy_lost_reason),
 		.on_commit = daemon_committed,
 		.ctx = d };
 	struct crl_timer_options crl = { .crl = crl_options_of(conf),
-		.timers = d->timers,
+		.timers = d->service.timers,
 		.every_us = conf->crl_every_us,
 		.gap_us = conf->crl_gap_us,
 		.on_change = conf->crl_on_change };
@@ -581,19 +490,16 @@ daemon_open_time(struct daemon *d, struct err *err)
 	if (crl_check(conf, err) == -1 ||
 	    (d->crl = crl_timer_new(&crl, err)) == NULL)
 		return -1;
-	d->crl_ready =
-	    daemon_watch(d, crl_timer_fd(d->crl), EV_READ, daemon_crl_ready);
-	return d->crl_ready == NULL
-	    ? err_set(err, ERR_NOMEM, "cannot set up the event loop")
-	    : 0;
+	return service_watch(&d->service, crl_timer_fd(d->crl), EV_READ,
+	    daemon_crl_ready, d, err);
 }
 
 static int
 daemon_open_hooks(struct daemon *d, struct err *err)
 {
 	struct hooks_options hooks = { .conf = d->conf,
-		.base = d->base,
-		.timers = d->timers,
+		.base = d->service.base,
+		.timers = d->service.timers,
 		.store = d->store,
 		.keys = d->keys };
 
@@ -605,14 +511,14 @@ static int
 daemon_open_front(struct daemon *d, struct err *err)
 {
 	struct sessions_options sessions = { .conf = d->conf,
-		.timers = d->timers,
+		.timers = d->service.timers,
 		.store = d->store,
 		.verify = d->verify,
 		.hold = d->hold,
 		.on_end = daemon_call_over,
 		.ctx = d };
-	struct gateway_options gateway = { .base = d->base,
-		.timers = d->timers,
+	struct gateway_options gateway = { .base = d->service.base,
+		.timers = d->service.timers,
 		.listen = d->conf->agi_listen,
 		.max_calls = d->conf->agi_max_calls,
 		.backlog = (int)d->conf->agi_backlog,
@@ -639,7 +545,7 @@ daemon_open_node(struct daemon *d, struct err *err)
 {
 	char name[STORE_NODE_NAME + 1] = "";
 	struct node_beat_options beat = { .store = d->store,
-		.timers = d->timers,
+		.timers = d->service.timers,
 		.id = d->node_id,
 		.name = d->conf->node,
 		.version = PACKAGE_VERSION,
@@ -661,7 +567,7 @@ daemon_open_feed(struct daemon *d, struct err *err)
 {
 	struct store_options store = { .path = d->conf->store };
 	struct feed_options feed = { .store = d->store,
-		.timers = d->timers,
+		.timers = d->service.timers,
 		.poll_us = FEED_POLL_US,
 		.since = -1,
 		.on_event = daemon_event,
@@ -673,27 +579,19 @@ daemon_open_feed(struct daemon *d, struct err *err)
 		return err_set(err, ERR_NOMEM, "out of memory");
 	if (feed_ear_fd(d->ear) == -1)
 		return 0;
-	d->ear_ready =
-	    daemon_watch(d, feed_ear_fd(d->ear), EV_READ, daemon_ear_ready);
-	return d->ear_ready != NULL
-	    ? 0
-	    : err_set(err, ERR_NOMEM, "cannot set up the event loop");
+	return service_watch(&d->service, feed_ear_fd(d->ear), EV_READ,
+	    daemon_ear_ready, d, err);
 }
 
 static int
 daemon_open_loop(struct daemon *d, struct err *err)
 {
-	d->base = event_base_new();
-	d->timers = timers_new(&timer_clock_real);
-	if (d->base == NULL || d->timers == NULL ||
-	    (d->tick = evtimer_new(d->base, daemon_tick, d)) == NULL ||
-	    (d->on_term = daemon_watch(d, SIGTERM, EV_SIGNAL, daemon_stop)) ==
-		NULL ||
-	    (d->on_int = daemon_watch(d, SIGINT, EV_SIGNAL, daemon_stop)) ==
-		NULL ||
-	    (d->on_usr1 = daemon_watch(
-		 d, SIGUSR1, EV_SIGNAL, daemon_counters)) == NULL)
-		return err_set(err, ERR_NOMEM, "cannot set up the event loop");
+	struct service *s = &d->service;
+
+	if (service_open(s, err) == -1 ||
+	    service_watch(s, SIGTERM, EV_SIGNAL, daemon_stop, d, err) == -1 ||
+	    service_watch(s, SIGINT, EV_SIGNAL, daemon_stop, d, err) == -1)
+		return -1;
 	return 0;
 }
 
@@ -715,13 +613,11 @@ daemon_open(struct daemon *d, struct err *err)
 	    daemon_open_front(d, err) == -1 || daemon_open_node(d, err) == -1 ||
 	    daemon_open_feed(d, err) == -1)
 		return -1;
-	d->store_ready =
-	    daemon_watch(d, store_fd(d->store), EV_READ, daemon_store_ready);
-	d->pool_ready =
-	    daemon_watch(d, work_fd(d->pool), EV_READ, daemon_pool_ready);
-	if (d->store_ready == NULL || d->pool_ready == NULL)
-		return err_set(err, ERR_NOMEM, "cannot set up the event loop");
-	return 0;
+	if (service_watch(&d->service, store_fd(d->store), EV_READ,
+		daemon_store_ready, d, err) == -1)
+		return -1;
+	return service_watch(
+	    &d->service, work_fd(d->pool), EV_READ, daemon_pool_ready, d, err);
 }
 
 /* FastAGI is plain text: what callers type crosses the network readable. */
@@ -744,12 +640,7 @@ daemon_run(struct daemon *d)
 	log_info("holdlined", NULL,
 	    "event=ready version=" PACKAGE_VERSION " listen=%s port=%u",
 	    d->conf->agi_listen, gateway_port(d->gateway));
-	while (!event_base_got_exit(d->base)) {
-		daemon_arm(d);
-		if (event_base_loop(d->base, EVLOOP_ONCE) == -1)
-			break;
-		timers_run(d->timers);
-	}
+	service_run(&d->service, NULL, NULL);
 	metric_log();
 	log_info("holdlined", NULL, "event=stopped");
 }
@@ -786,46 +677,6 @@ daemon_test(struct daemon *d, const char *path)
 	return 0;
 }
 
-/* Returns -1 to go on, else an exit status. */
-static int
-parse_options(int argc, char **argv, const char **path, bool *test)
-{
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "test", no_argument, NULL, 't' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "c:thV", options, NULL)) != -1)
-		switch (c) {
-		case 'c':
-			*path = optarg;
-			break;
-		case 't':
-			*test = true;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return 0;
-		case 'V':
-			puts("holdlined " PACKAGE_VERSION);
-			return 0;
-		default:
-			fputs("holdlined: see holdlined --help\n", stderr);
-			return 2;
-		}
-	if (*path == NULL || optind < argc) {
-		fputs("holdlined: say where the configuration is, and nothing "
-		      "else: holdlined -c FILE\n",
-		    stderr);
-		return 2;
-	}
-	return -1;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -835,7 +686,8 @@ main(int argc, char **argv)
 	bool test = false;
 	int rc;
 
-	if ((rc = parse_options(argc, argv, &path, &test)) != -1)
+	if ((rc = service_options(
+		 argc, argv, "holdlined", usage, &path, &test)) != -1)
 		return rc;
 	signal(SIGPIPE, SIG_IGN);
 	secret_no_core();
