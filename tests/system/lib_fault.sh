@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # lib_fault.sh -- sourced after lib.sh by the tests that break the revocation
-# cache: many people to call, and a watcher that plays the responder all the
-# time (tests/fault/watch_cache).  After each fault no certificate whose hold
-# was visible has ever been judged good, and the cache equals the store.
+# cache: many people to call, and a watcher all the time: one that plays the
+# responder (tests/fault/watch_cache), or, after start_responder, one that asks
+# a real one over HTTP (tests/fault/watch_ocsp).  After each fault no certificate
+# whose hold was visible has ever been judged or answered good, and the cache
+# equals the store.
+. "$(dirname "$0")/../../scripts/ca.sh"
 
 issuer=5d3c1f0e9a7b2c4d6e8f00112233445566778899
-watcher=""
+watcher="" ocsp_port=""
+
+cache() { redis hget "jpki:st:$issuer:$1" s; }
 
 # people N: persons 1 to N, each with one certificate, serial c001 and on.
 people() {
@@ -43,9 +48,41 @@ visible() {
 	echo "$issuer $serial" >&8
 }
 
+# authority: the people's certificates are of one that can sign answers; before
+# people().
+authority() {
+	ca_make "$here/ca" "Faults" && ca_signer "$here/ca" ocsp &&
+		issuer=$(ca_key_hash "$here/ca")
+}
+
+# start_responder: on the same cache; watchers ask it.
+start_responder() {
+	cat >"$here/ocspd.conf" <<-END
+		redis {
+			address = "unix:$here/redis.sock"
+			timeout = "2s"
+		}
+		ocsp {
+			listen = "127.0.0.1:0"
+			issuers = { "$here/ca/ca.crt" }
+			signers = { "$here/ca/ocsp.crt" }
+			keys = { "$here/ca/ocsp.key" }
+		}
+	END
+	"$bin/holdline-ocspd" -c "$here/ocspd.conf" 2>"$here/ocspd.log" &
+	pids="$pids $!"
+	until_true grep -q event=proven "$here/ocspd.log" || {
+		cat "$here/ocspd.log"
+		return 1
+	}
+	ocsp_port=$(sed -n 's/.*event=ready.* port=\([0-9]*\).*/\1/p' "$here/ocspd.log")
+}
+
 start_watcher() {
+	local watch=(watch_cache "$here/conf")
+	[ -z "$ocsp_port" ] || watch=(watch_ocsp "$ocsp_port" "$here/ca/ca.crt")
 	mkfifo "$here/watch.in"
-	"$bin/tests/fault/watch_cache" "$here/conf" <"$here/watch.in" \
+	"$bin/tests/fault/${watch[0]}" "${watch[@]:1}" <"$here/watch.in" \
 		>"$here/watch.out" 2>"$here/watch.log" &
 	watcher=$!
 	pids="$pids $watcher"
