@@ -13,7 +13,7 @@
 #include "db.h"
 
 #define DB_QUERIES 256 /* more than there are literals; power of two */
-#define DB_VALUES_MAX 32
+#define DB_VALUES_MAX 128
 
 enum db_type { DB_NULL, DB_INT, DB_TEXT, DB_BLOB };
 

@@ -103,13 +103,16 @@ static struct db_query *
 certs_into(struct store_db *db)
 {
 	return db_load(db,
-	    "certificates (holder, carrier, kind, issuer, serial, not_before,"
-	    " not_after, status, generation, reason, status_us, visible_us)");
+	    "certificates (id, holder, carrier, kind, issuer, serial,"
+	    " not_before, not_after, status, generation, reason, status_us,"
+	    " visible_us)");
 }
 
 static int
-cert_load_row(struct db_query *q, const struct store_cert *c, struct err *err)
+cert_load_row(
+    struct db_query *q, int64_t id, const struct store_cert *c, struct err *err)
 {
+	db_bind_int(q, id);
 	db_bind_int(q, c->holder);
 	db_bind_int(q, c->carrier);
 	db_bind_int(q, c->kind);
@@ -125,15 +128,24 @@ cert_load_row(struct db_query *q, const struct store_cert *c, struct err *err)
 	return db_load_row(q, err);
 }
 
+/* New ones take their numbers together: a change of status needs them. */
 static int
 certs_insert(struct store_db *db, struct page *p, struct err *err)
 {
-	struct db_query *q = certs_into(db);
+	int64_t ids[STORE_PAGE_MAX];
+	struct db_query *q;
 	size_t i;
 
-	for (i = 0; i < p->n_certs; i++)
-		if (cert_load_row(q, &p->certs[i].cert, err) == -1)
+	if (p->n_certs == 0)
+		return 0;
+	if (db_new_ids(db, "certificates", ids, p->n_certs, err) == -1)
+		return -1;
+	q = certs_into(db);
+	for (i = 0; i < p->n_certs; i++) {
+		p->certs[i].cert.id = ids[i];
+		if (cert_load_row(q, ids[i], &p->certs[i].cert, err) == -1)
 			return -1;
+	}
 	return db_load_end(q, err);
 }
 
@@ -141,25 +153,13 @@ int
 registry_cert_add(
     struct store_db *db, const struct store_cert *c, struct err *err)
 {
-	struct db_query *q = certs_into(db);
-
-	return cert_load_row(q, c, err) == -1 ? -1 : db_load_end(q, err);
-}
-
-/* The number that a new certificate was given. */
-static int
-cert_number(struct store_db *db, struct store_cert *c, struct err *err)
-{
 	struct db_query *q;
-	int rc;
+	int64_t id;
 
-	q = db_query(db,
-	    "SELECT id FROM certificates WHERE serial = $1 AND issuer = $2");
-	db_bind_text(q, c->serial);
-	db_bind_text(q, c->issuer);
-	if ((rc = db_step(q, err)) == 1)
-		c->id = db_get_int(q);
-	return rc == -1 ? -1 : 0;
+	if (db_new_ids(db, "certificates", &id, 1, err) == -1)
+		return -1;
+	q = certs_into(db);
+	return cert_load_row(q, id, c, err) == -1 ? -1 : db_load_end(q, err);
 }
 
 static int
@@ -183,8 +183,6 @@ change_write(struct store_db *db, struct page_change *change, struct err *err)
 	    : change->status_us != 0                ? change->status_us
 						    : change->now_us;
 
-	if (c->id == 0 && cert_number(db, c, err) == -1)
-		return -1;
 	if (cert_change(db, c, change->status, status_us, 0, err) == -1)
 		return -1;
 	return write_leaf(db, c, change->now_us, err);
