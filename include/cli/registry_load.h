@@ -5,7 +5,8 @@
  * Rows are gathered into pages that share a commit.  One page is stored while
  * the next one is filled and its PINs are stretched on all cores; the store
  * sees the rows, and the caller hears of rejected ones, in the order of the
- * file.  Memory does not grow with the file.  One thread, which is the store's
+ * file.  Memory does not grow with the file, and a page that takes longer to
+ * store than it should is followed by smaller ones.  One thread, which is the store's
  * loop, whether that has a thread or not.
  */
 #ifndef CLI_REGISTRY_LOAD_H
@@ -23,6 +24,8 @@ struct registry_load; /* opaque */
 struct store;
 struct store_delta_file;
 
+#define REGISTRY_PAGE_US \
+	80000 /* for which others wait who write into an SQLite file */
 #define REGISTRY_PAUSE_US \
 	2000 /* a hold that waits for an SQLite file looks \
 				  as often */
@@ -58,6 +61,8 @@ struct registry_load_options {
 	const struct store_delta_file *delta;
 	unsigned int threads; /* for PINs; 0: no threads (tests) */
 	int64_t pause_us; /* for others, between two pages; under a second */
+	int64_t page_us;  /* pages get as large as are stored in that time;
+			     0: as large as they may be */
 	registry_reject_fn *reject;
 	registry_mark_fn *mark; /* NULL = none */
 	void *ctx;              /* for reject and mark; borrowed */

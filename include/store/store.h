@@ -56,6 +56,7 @@ struct store_req {
 	void (*done)(struct store_req *req); /* loop thread */
 	void *ctx;                           /* for done(); borrowed */
 	struct err err;                      /* out: ERR_NONE when it worked */
+	int64_t took_us; /* out: its transaction, and waiting to begin it */
 };
 
 struct store_options {
@@ -97,6 +98,10 @@ int store_fd(const struct store *s);
 /* Run done() of what has finished; returns how many.  With threads 0, first
  * run one batch. */
 size_t store_dispatch(struct store *s);
+
+/* Does one who writes keep all the others who write waiting?  (An SQLite file,
+ * not PostgreSQL.) */
+bool store_one_writer(const struct store *s);
 
 /* Requests whose done() has not run yet. */
 size_t store_pending(const struct store *s);

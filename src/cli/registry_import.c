@@ -144,6 +144,8 @@ take_header(struct import *im, const struct csv_row *row)
 		.header = &im->header,
 		.threads = registry_load_threads(),
 		.pause_us = REGISTRY_PAUSE_US,
+		.page_us =
+		    store_one_writer(im->site.store) ? REGISTRY_PAGE_US : 0,
 		.reject = on_reject,
 		.mark = im->resume.store != NULL ? on_mark : NULL,
 		.ctx = im,

@@ -21,7 +21,9 @@
 #include "verify/factor.h"
 #include "wire/csv.h"
 
-#define PINS_MAX 64 /* of one page: they are slow, and progress is shown */
+#define PINS_MAX 64    /* of one page: they are slow, and progress is shown */
+#define ROWS_FIRST 500 /* of the first page, where the time of one counts */
+#define ROWS_MIN 100
 #define TRIES_MAX 5 /* when a commit's outcome is not known */
 #define PAGES 2     /* one is filled while the other is stored */
 #define THREADS_MAX 4
@@ -71,6 +73,7 @@ struct registry_load {
 	char pin[FACTOR_PIN_MAX + 1];
 	uint8_t pin_mac[SECRET_MAC_SIZE];
 	int64_t stored_us; /* when the last page was, by the monotonic clock */
+	size_t rows_max;   /* of the pages to come */
 	unsigned int filling;
 	bool begun; /* a page was handed to the store */
 	struct page pages[PAGES];
@@ -158,6 +161,18 @@ wait_for_pins(struct registry_load *load, struct page *page)
 
 /* ---- at the store */
 
+static bool
+is_news(const struct registry_load *load)
+{
+	return load->options.delta != NULL;
+}
+
+static size_t
+rows_most(const struct registry_load *load)
+{
+	return is_news(load) ? STORE_DELTA_PAGE : STORE_PAGE_MAX;
+}
+
 struct registry_load *
 registry_load_new(const struct registry_load_options *options, struct err *err)
 {
@@ -171,6 +186,7 @@ registry_load_new(const struct registry_load_options *options, struct err *err)
 		return NULL;
 	}
 	load->options = *options;
+	load->rows_max = options->page_us > 0 ? ROWS_FIRST : rows_most(load);
 	for (i = 0; i < PAGES; i++)
 		load->pages[i].load = load;
 	pool.ctx = load;
@@ -201,12 +217,6 @@ registry_load_threads(void)
 	long n = sysconf(_SC_NPROCESSORS_ONLN);
 
 	return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (unsigned int)n;
-}
-
-static bool
-is_news(const struct registry_load *load)
-{
-	return load->options.delta != NULL;
 }
 
 static struct store_req *
@@ -329,6 +339,23 @@ job_count(struct registry_load *load, const struct job *job)
 	c->noted += job->news.noted;
 }
 
+/* As many rows as are stored in the time that others may wait: it depends on
+ * the disk, on how large the store is, and on who else is busy. */
+static void
+page_adapt(struct registry_load *load, size_t rows, int64_t took_us)
+{
+	size_t n, most = rows_most(load);
+
+	if (load->options.page_us == 0 || took_us <= 0)
+		return;
+	n = (size_t)((int64_t)rows * load->options.page_us / took_us);
+	if (n > 4 * rows)
+		n = 4 * rows; /* one quick page may be chance */
+	if (n < ROWS_MIN)
+		n = ROWS_MIN;
+	load->rows_max = n < most ? n : most;
+}
+
 /* Wait until a page is durable, and count its rows in file order.  Rows that
  * met a failed store are not counted: they are as if they had not been
  * read. */
@@ -344,6 +371,7 @@ page_retire(struct registry_load *load, struct page *page)
 	    req->err.code == ERR_UNSURE && ++page->tries < TRIES_MAX)
 		page_hand_in(load, page);
 	load->stored_us = clock_mono_us();
+	page_adapt(load, page->n, req->took_us);
 	if (req->err.code != ERR_NONE)
 		fail(load, &req->err);
 	for (i = 0; i < page->n && load->failed.code == ERR_NONE; i++)
@@ -477,8 +505,7 @@ registry_load_row(struct registry_load *load, const struct csv_row *row,
 	if (job_fill(load, job, row, now_us, &job->err) == -1 &&
 	    !is_verdict(job->err.code))
 		fail(load, &job->err);
-	if (page->n == (is_news(load) ? STORE_DELTA_PAGE : STORE_PAGE_MAX) ||
-	    page->n_pins == PINS_MAX)
+	if (page->n >= load->rows_max || page->n_pins == PINS_MAX)
 		page_close(load);
 	return outcome(load, err);
 }

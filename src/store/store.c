@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/metric.h"
 #include "db.h"
 
@@ -161,18 +162,28 @@ batch_commit(struct store_db *db, struct work_item *items, enum part part,
 	return rc;
 }
 
+static void
+part_run(struct lane *lane, struct work_item *items, enum part part)
+{
+	struct work_item *item = part_next(items, part);
+	int64_t begun_us = clock_mono_us(), took_us;
+	struct err err;
+
+	if (item == NULL)
+		return;
+	if (batch_commit(lane->db, items, part, &err) == -1)
+		batch_fail(items, part, &err);
+	took_us = clock_mono_us() - begun_us;
+	for (; item != NULL; item = part_next(item->next, part))
+		item_req(item)->took_us = took_us;
+}
+
 /* Everything that waits: one transaction, one sync. */
 static void
 lane_run(void *ctx, struct work_item *items)
 {
-	struct lane *lane = ctx;
-	enum part part;
-	struct err err;
-
-	for (part = PART_WRITES; part <= PART_READS; part++)
-		if (part_next(items, part) != NULL &&
-		    batch_commit(lane->db, items, part, &err) == -1)
-			batch_fail(items, part, &err);
+	part_run(ctx, items, PART_WRITES);
+	part_run(ctx, items, PART_READS);
 }
 
 /* ---- on the loop */
@@ -371,6 +382,12 @@ store_dispatch(struct store *s)
 	for (i = 0; i < s->n_lanes; i++)
 		n += work_dispatch(s->lanes[i].work);
 	return n;
+}
+
+bool
+store_one_writer(const struct store *s)
+{
+	return db_one_writer(s->lanes[0].db);
 }
 
 size_t

@@ -13,65 +13,13 @@
  *
  * Needs sqlite3 and PostgreSQL's programs, and a disk under $TMPDIR (or /tmp).
  */
-#include <err.h>
-#include <libgen.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
-#include "base/clock.h"
-#include "store/hold.h"
-#include "store/store.h"
+#include "registry_run.h"
 
 #define ROUNDS_MAX 5
 #define HOLDERS_HELD 400
 
-static char dir[128], holdline[512];
 static unsigned int people = 100000, rounds = 3;
 static long rows;
-
-/* Run a command of the shell in our folder. */
-__attribute__((format(printf, 1, 2))) static void
-sh(const char *fmt, ...)
-{
-	char command[4096];
-	va_list ap;
-	int len = snprintf(command, sizeof(command), "cd %s && ", dir);
-
-	va_start(ap, fmt);
-	vsnprintf(command + len, sizeof(command) - (size_t)len, fmt, ap);
-	va_end(ap);
-	if (system(command) != 0)
-		errx(1, "failed: %s", command);
-}
-
-/* The seconds that it takes. */
-#define TIMED(...) \
-	({ \
-		int64_t begun_us = clock_mono_us(); \
-		sh(__VA_ARGS__); \
-		(double)(clock_mono_us() - begun_us) / 1e6; \
-	})
-
-static int
-by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-median(double *values, size_t n)
-{
-	qsort(values, n, sizeof(values[0]), by_value);
-	return values[n / 2];
-}
 
 static void
 report(const char *name, double *ours, double *theirs)
@@ -90,12 +38,8 @@ prepare(void)
 	char path[200];
 	FILE *f;
 
-	sh("%s registry sample --count %u --seed 1 |"
-	   " awk -F, -v OFS=, 'NR > 1 { $6 = \"\" } 1' >people.csv",
-	    holdline, people);
-	sh("%s registry sample --count %u --seed 2 |"
-	   " awk -F, -v OFS=, 'NR > 1 { $6 = \"\" } 1' >held.csv",
-	    holdline, HOLDERS_HELD);
+	sample("people.csv", people, 1);
+	sample("held.csv", HOLDERS_HELD, 2);
 	sh("%s key create key >/dev/null", holdline);
 	sh("wc -l <people.csv >rows");
 	snprintf(path, sizeof(path), "%s/rows", dir);
@@ -103,14 +47,6 @@ prepare(void)
 		errx(1, "people.csv has no rows");
 	fclose(f);
 	rows--; /* the header */
-}
-
-/* A configuration for that store. */
-static void
-configure(const char *store)
-{
-	sh("printf 'store = \"%%s\"\\nkey_file = \"%s/key\"\\n' '%s' >conf",
-	    dir, store);
 }
 
 /* ---- SQLite */
@@ -152,25 +88,6 @@ bench_sqlite(void)
 
 /* ---- PostgreSQL */
 
-static const char start[] =
-    "bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1);"
-    " as=; [ $(id -u) != 0 ] ||"
-    " as='setpriv --reuid postgres --regid postgres --clear-groups';"
-    " chmod 755 . && mkdir pg && { [ $(id -u) != 0 ] || chown postgres: pg; }"
-    " && cd pg && $as $bin/initdb -D data -U postgres -A trust -E UTF8"
-    " --locale=C >/dev/null && { $as $bin/postgres -D data -k \"$PWD\" -h ''"
-    " >log 2>&1 & echo $! >../pg.pid; } &&"
-    " until $bin/psql -h \"$PWD\" -U postgres -Atqc 'SELECT 1' >/dev/null 2>&1;"
-    " do sleep 0.1; done && ln -s $bin ../bin";
-
-static void
-sql(const char *database, const char *text)
-{
-	sh("PGOPTIONS='-c client_min_messages=warning' bin/psql -h \"$PWD/pg\""
-	   " -U postgres -d %s -qc \"%s\"",
-	    database, text);
-}
-
 static void
 bench_postgres(void)
 {
@@ -207,56 +124,7 @@ bench_postgres(void)
 	report("import-postgres", ours, theirs);
 }
 
-static void
-stop_postgres(void)
-{
-	if (access(dir, F_OK) == -1)
-		return; /* done */
-	sh("if [ -e pg.pid ]; then kill -INT $(cat pg.pid) && while kill -0"
-	   " $(cat pg.pid) 2>/dev/null; do sleep 0.1; done; fi");
-}
-
 /* ---- a hold in the middle of an import */
-
-static void
-decide_all(void *ctx, const struct store_cert *certs, size_t n, int64_t now_us,
-    bool *take)
-{
-	size_t i;
-
-	(void)ctx, (void)now_us;
-	for (i = 0; i < n; i++)
-		take[i] = certs[i].status == STORE_GOOD;
-}
-
-/* How long one hold takes, in milliseconds. */
-static double
-hold(struct store *s, unsigned int nr)
-{
-	struct store_hold r = {
-		.holder = nr,
-		.reported_us = 1,
-		.verified_us = 1,
-		.lang = "ja",
-		.decide = decide_all,
-	};
-	int64_t begun_us = clock_mono_us();
-
-	snprintf(r.call_id, sizeof(r.call_id), "bench-%u", nr);
-	snprintf(r.receipts[0], sizeof(r.receipts[0]), "%010u", nr);
-	store_hold(s, &r);
-	if (store_wait(s, &r.req) == -1)
-		errx(1, "%s", r.req.err.text);
-	return (double)(clock_mono_us() - begun_us) / 1e3;
-}
-
-static void
-wait_ms(long ms)
-{
-	struct timespec t = { .tv_nsec = ms * 1000000 };
-
-	nanosleep(&t, NULL);
-}
 
 static void
 bench_holds(void)
@@ -301,24 +169,12 @@ bench_holds(void)
 int
 main(int argc, char **argv)
 {
-	const char *tmp = getenv("TMPDIR");
-	char *self = realpath(argv[0], NULL);
-
 	if (argc > 1 && strcmp(argv[1], "--quick") == 0) {
 		people = 10000;
 		rounds = 1;
 	} else if (argc > 1)
 		people = (unsigned int)atoi(argv[1]);
-	if (self == NULL)
-		err(1, "%s", argv[0]);
-	snprintf(
-	    holdline, sizeof(holdline), "%s/../../holdline", dirname(self));
-	free(self);
-	snprintf(dir, sizeof(dir), "%s/holdline-bench-XXXXXX",
-	    tmp != NULL ? tmp : "/tmp");
-	if (mkdtemp(dir) == NULL)
-		err(1, "%s", dir);
-	atexit(stop_postgres);
+	run_open(argv[0]);
 	prepare();
 	printf("%ld rows, %u times\n", rows, rounds);
 	fflush(stdout);
@@ -327,7 +183,6 @@ main(int argc, char **argv)
 	bench_postgres();
 	fflush(stdout);
 	bench_holds();
-	stop_postgres();
-	sh("cd / && rm -rf %s", dir);
+	run_close();
 	return 0;
 }

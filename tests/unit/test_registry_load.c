@@ -40,6 +40,8 @@ struct store {
 	size_t commits;
 	size_t unsure;  /* so many commits more are lost */
 	size_t fail_at; /* this commit fails; 0 = none */
+	size_t last;    /* rows of the last page */
+	int64_t row_us; /* for which a row keeps the store busy */
 	char serials[ROWS_MAX][STORE_SERIAL_MAX + 1]; /* as committed */
 	uint8_t pins[ROWS_MAX][STORE_MAC_SIZE];
 	size_t n_serials;
@@ -51,6 +53,7 @@ store_put_page(struct store *s, struct store_put_page *r)
 	assert_null(s->waiting); /* one at a time */
 	s->waiting = &r->req;
 	s->news = false;
+	s->last = r->n;
 	r->req.run = (void *)1; /* not done */
 	if (r->n > s->most)
 		s->most = r->n;
@@ -124,6 +127,7 @@ commit(struct store *s, struct store_put_page *r)
 	size_t i;
 
 	s->commits++;
+	r->req.took_us = (int64_t)r->n * s->row_us;
 	r->req.err = (struct err){ 0 };
 	r->req.run = NULL;
 	if (s->unsure > 0) {
@@ -197,11 +201,12 @@ ring(void)
 }
 
 static void
-begin_as(struct load *l, unsigned int threads, bool news)
+begin_as(struct load *l, unsigned int threads, bool news, int64_t page_us)
 {
-	struct registry_load_options options = {
-		.threads = threads, .reject = on_reject, .ctx = l
-	};
+	struct registry_load_options options = { .threads = threads,
+		.page_us = page_us,
+		.reject = on_reject,
+		.ctx = l };
 	struct err err;
 	size_t i;
 
@@ -224,7 +229,7 @@ begin_as(struct load *l, unsigned int threads, bool news)
 static void
 begin(struct load *l, unsigned int threads)
 {
-	begin_as(l, threads, false);
+	begin_as(l, threads, false, 0);
 }
 
 static void
@@ -288,6 +293,34 @@ test_the_order_of_the_file_is_kept(void **state)
 	assert_in_range(l.store->most, 100, STORE_PAGE_MAX);
 	assert_in_range(l.store->commits, 1, 40); /* hundreds share one */
 	end(&l);
+}
+
+/* Others wait no longer than they should, whether the store is quick, slow, or
+ * becomes slow; and whatever it is, there is some way on. */
+static void
+test_pages_get_as_large_as_time_allows(void **state)
+{
+	static const struct {
+		int64_t row_us;
+		size_t rows;
+	} steps[] = { { 10, 4000 }, { 50, 1000 }, { 5000, 100 } };
+	struct load l;
+	struct err err;
+	unsigned int i, nr = 0;
+	size_t step;
+
+	(void)state;
+	for (step = 0; step < sizeof(steps) / sizeof(steps[0]); step++) {
+		begin_as(&l, 0, false, 50000);
+		l.store->row_us = steps[step].row_us;
+		for (i = 0; i < ROWS_MAX - 1000; i++)
+			assert_int_equal(feed(&l, ++nr, i + 1, "", &err), 0);
+		assert_in_range(
+		    l.store->last, steps[step].rows * 9 / 10, steps[step].rows);
+		assert_int_equal(registry_load_end(l.load, &err), 0);
+		assert_int_equal(l.store->n_serials, ROWS_MAX - 1000);
+		end(&l);
+	}
 }
 
 /* What is put is keyed and sealed as it should be. */
@@ -555,7 +588,7 @@ test_news_are_applied_in_their_order(void **state)
 	uint64_t i;
 
 	(void)state;
-	begin_as(&l, 2, true);
+	begin_as(&l, 2, true, 0);
 	news_header(&l);
 	for (i = 0; i < 900; i++)
 		assert_int_equal(feed_news(&l, i, &err), 0);
@@ -585,7 +618,7 @@ test_what_news_hand_over(void **state)
 	struct err err;
 
 	(void)state;
-	begin_as(&l, 0, true);
+	begin_as(&l, 0, true, 0);
 	news_header(&l);
 	d = &l.store->last_news;
 	assert_int_equal(feed_news(&l, 3, &err), 0); /* moved */
@@ -636,6 +669,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pages_get_as_large_as_time_allows),
 		cmocka_unit_test(test_the_order_of_the_file_is_kept),
 		cmocka_unit_test(test_a_row_is_put),
 		cmocka_unit_test(test_the_longest_contact_fits),
