@@ -139,7 +139,8 @@ is "each rejected row is listed once" "$(grep -n nobody "$here/45.csv" | cut -d:
 is "it is on hold as it was" H "$(cache 0d02)"
 ok "then the next one may come" apply "$here/46.csv"
 
-# ---- memory does not grow with the file
+# ---- memory does not grow with the file: 6,000 rows more, at over 1.5 KB each
+# if they were kept
 export ASAN_OPTIONS=${ASAN_OPTIONS-}:quarantine_size_mb=1:detect_leaks=0
 # peak NUMBER ROWS: kilobytes that applying so many rows took at most.
 peak() {
@@ -150,9 +151,9 @@ peak() {
 		print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 	PY
 }
-short=$(peak 47 300)
-long=$(peak 48 3300)
-ok "memory does not grow with the file ($short and $long KB)" test "$((long - short))" -lt 2048
+short=$(peak 47 600)
+long=$(peak 48 6600)
+ok "memory does not grow with the file ($short and $long KB)" test "$((long - short))" -lt 4096
 
 ok "no certificate was lifted" test "$(sql "SELECT count(*) FROM certificates WHERE status = 0 AND generation > 0")" = 0
 ok "the audit chain holds" "$bin/holdline" audit verify -c "$here/conf"
