@@ -178,6 +178,7 @@ apply_rows(struct apply *a)
 		.delta = &a->file.known,
 		.threads = registry_load_threads(),
 		.pause_us = REGISTRY_PAUSE_US,
+		.page_us = REGISTRY_PAGE_US,
 		.reject = on_reject,
 		.mark = on_mark,
 		.ctx = a,

@@ -186,7 +186,9 @@ registry_load_new(const struct registry_load_options *options, struct err *err)
 		return NULL;
 	}
 	load->options = *options;
-	load->rows_max = options->page_us > 0 ? ROWS_FIRST : rows_most(load);
+	load->rows_max = rows_most(load);
+	if (options->page_us > 0 && load->rows_max > ROWS_FIRST)
+		load->rows_max = ROWS_FIRST;
 	for (i = 0; i < PAGES; i++)
 		load->pages[i].load = load;
 	pool.ctx = load;

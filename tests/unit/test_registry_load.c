@@ -77,6 +77,7 @@ commit_news(struct store *s, struct store_delta_page *r)
 	size_t i;
 
 	s->commits++;
+	r->req.took_us = (int64_t)r->n * s->row_us;
 	r->req.err = (struct err){ 0 };
 	r->req.run = NULL;
 	for (i = 0; i < r->n; i++) {
@@ -607,6 +608,34 @@ test_news_are_applied_in_their_order(void **state)
 	end(&l);
 }
 
+/* However quick the store is, a page of news is a short one (the store made of
+ * a list refuses a longer one); and where it is slow, they get shorter. */
+static void
+test_pages_of_news_are_short(void **state)
+{
+	static const int64_t row_us[] = { 1, 700 };
+	struct load l;
+	struct err err;
+	uint64_t i;
+	int slow;
+
+	(void)state;
+	for (slow = 0; slow < 2; slow++) {
+		begin_as(&l, 0, true, 80000);
+		news_header(&l);
+		l.store->row_us = row_us[slow];
+		for (i = 0; i < 1200; i++) /* deaths */
+			assert_int_equal(feed_news(&l, 3 * i + 1, &err), 0);
+		assert_int_equal(registry_load_end(l.load, &err), 0);
+		assert_int_equal(l.store->n_news, 1200);
+		if (slow)
+			assert_in_range(l.store->commits, 10, 12);
+		else
+			assert_int_equal(l.store->commits, 6);
+		end(&l);
+	}
+}
+
 /* What each kind hands to the store, keyed and without more than it needs. */
 static void
 test_what_news_hand_over(void **state)
@@ -680,6 +709,7 @@ main(void)
 		cmocka_unit_test(
 		    test_rejects_that_cannot_be_written_stop_the_load),
 		cmocka_unit_test(test_news_are_applied_in_their_order),
+		cmocka_unit_test(test_pages_of_news_are_short),
 		cmocka_unit_test(test_what_news_hand_over),
 		cmocka_unit_test(test_it_can_be_given_up),
 	};
