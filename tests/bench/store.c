@@ -8,8 +8,10 @@
  * rows, prepared and in pipeline mode, as many a transaction, in alternating
  * rounds.  lookup-sqlite: lookups per second through a warm store, divided by
  * those of an LMDB loop over the same people in the same random order, 32-byte
- * keys and 200-byte values, in one read transaction held open.  (SQLite's holds
- * beside a bare loop are in bench/hold.)  --quick takes seconds.
+ * keys and 200-byte values, in one read transaction held open.
+ * lookup-postgresql: likewise with 8 connections, beside 8 bare libpq ones that
+ * run the prepared SELECT, one after the other.  (SQLite's holds beside a bare
+ * loop are in bench/hold.)  --quick takes seconds.
  *
  * Needs a disk under $TMPDIR (or /tmp): on tmpfs a sync costs nothing.
  */
@@ -86,9 +88,10 @@ drain(struct store *s)
 /* ---- PostgreSQL: people with a pair of certificates each */
 
 static const char pg_people[] =
-    "INSERT INTO holders (id, ref, tag, key_version, municipality)"
-    " SELECT i, sha256(int8send(i)), sha256(int8send(-i)), 1, '131016'"
-    " FROM generate_series(1, %u) AS i;"
+    "INSERT INTO holders (id, ref, tag, key_version, municipality, phones)"
+    " SELECT i, sha256(b), sha256(substr(b, 8, 1) || substr(b, 7, 1) ||"
+    " substr(b, 6, 1) || substr(b, 5, 1)), 1, '131016', sha256(b)"
+    " FROM (SELECT i, int8send(i) AS b FROM generate_series(1, %u) AS i) AS s;"
     "INSERT INTO certificates (id, holder, carrier, kind, issuer, serial,"
     " not_before, not_after, status, generation, reason, status_us,"
     " visible_us) SELECT i, (i + 1) / 2, 0, (i + 1) %% 2, '" ISSUER "',"
@@ -547,6 +550,108 @@ bench_lookups(void)
 	report("lookup-sqlite", median(ours, turns) / median(peer, turns), 0.4);
 }
 
+/* ---- lookups in PostgreSQL */
+
+#define LOOKUP \
+	"SELECT id, key_version, pin, phones FROM holders WHERE tag = $1" \
+	" LIMIT 33"
+
+static void
+look_bare(PGconn *conn, unsigned int person)
+{
+	uint8_t tag[32], phone[32];
+	const char *values[] = { (const char *)tag };
+	const int lengths[] = { sizeof(tag) }, formats[] = { 1 };
+	PGresult *result;
+
+	tag_of(tag, person);
+	result = PQexecPrepared(conn, "look", 1, values, lengths, formats, 1);
+	if (PQresultStatus(result) != PGRES_TUPLES_OK ||
+	    PQntuples(result) != 1 || PQgetlength(result, 0, 3) != 32)
+		errx(1, "bare lookup: %s", PQerrorMessage(conn));
+	memcpy(phone, PQgetvalue(result, 0, 3), sizeof(phone));
+	PQclear(result);
+}
+
+static void *
+look_bare_run(void *ctx)
+{
+	struct bare *b = ctx;
+	uint32_t seed = b->first + b->nr;
+	unsigned int i;
+
+	for (i = 0; i < lookups / CONNECTIONS; i++)
+		look_bare(b->conn, next_person(&seed));
+	return NULL;
+}
+
+static double
+rate_look_bare(struct bare bares[CONNECTIONS], unsigned int seed)
+{
+	int64_t began = clock_mono_us();
+	unsigned int i;
+
+	for (i = 0; i < CONNECTIONS; i++) {
+		bares[i].first = seed;
+		pthread_create(
+		    &bares[i].thread, NULL, look_bare_run, &bares[i]);
+	}
+	for (i = 0; i < CONNECTIONS; i++)
+		pthread_join(bares[i].thread, NULL);
+	return lookups * 1e6 / (double)(clock_mono_us() - began);
+}
+
+static void
+look_bare_open(struct bare bares[CONNECTIONS], const char *url)
+{
+	PGresult *result;
+	unsigned int i;
+
+	for (i = 0; i < CONNECTIONS; i++) {
+		bares[i].nr = i;
+		bares[i].conn = PQconnectdb(url);
+		result = PQprepare(bares[i].conn, "look", LOOKUP, 0, NULL);
+		if (PQresultStatus(result) != PGRES_COMMAND_OK)
+			errx(1, "bare lookup: %s",
+			    PQerrorMessage(bares[i].conn));
+		PQclear(result);
+	}
+}
+
+/* Among those whom bench_holds() has put there; of a tenth of SQLite's
+ * lookups. */
+static void
+bench_lookups_postgres(void)
+{
+	unsigned int i, all = lookups, many = people;
+	struct bare bares[CONNECTIONS] = { 0 };
+	double ours[16], bare[16];
+	struct store *s;
+	char url[320];
+
+	people = (rounds + 1) * CONNECTIONS * each;
+	lookups = all / 10;
+	pg_url(url, "ours");
+	look_bare_open(bares, url);
+	s = open_store(url, CONNECTIONS);
+	rate_lookups(s, 1);
+	rate_look_bare(bares, 1);
+	for (i = 0; i < turns; i++) {
+		ours[i] = rate_lookups(s, i + 2);
+		bare[i] = rate_look_bare(bares, i + 2);
+	}
+	store_close(s);
+	for (i = 0; i < CONNECTIONS; i++)
+		PQfinish(bares[i].conn);
+	printf("lookups among %u people: PostgreSQL store %.0f/s, bare libpq "
+	       "%.0f/s\n",
+	    people, median(ours, turns), median(bare, turns));
+	report("lookup-postgresql", median(ours, turns) / median(bare, turns),
+	    0.8);
+	lookups = all;
+	people = many;
+}
+
 static void
 clean_up(void)
 {
@@ -578,6 +683,7 @@ main(int argc, char **argv)
 	cluster_setup(NULL);
 	atexit(clean_up);
 	bench_holds();
+	bench_lookups_postgres();
 	bench_lookups();
 	return 0;
 }
