@@ -178,8 +178,10 @@ daemon_close(struct daemon *d)
 static int
 daemon_descriptors(const struct conf *conf, struct err *err)
 {
-	return service_descriptors(
-	    "ocsp.max_connections", conf->ocsp_max_connections, err);
+	return service_descriptors("ocsp.max_connections + ocsp.max_downloads",
+	    conf->ocsp_max_connections + conf->ocsp_max_downloads +
+		METRICS_CONNECTIONS,
+	    err);
 }
 
 /* The counters are nobody else's business. */
@@ -289,6 +291,7 @@ daemon_open_http(struct daemon *d, struct err *err)
 		.backlog = BACKLOG,
 		.share_port = conf->ocsp_share_port,
 		.max_connections = conf->ocsp_max_connections,
+		.max_files = conf->ocsp_max_downloads,
 		.body_max = OCSP_REQUEST_MAX,
 		.request_us = conf->ocsp_request_us,
 		.idle_us = conf->ocsp_idle_us,
@@ -303,6 +306,7 @@ daemon_open_http(struct daemon *d, struct err *err)
 	options.listen = conf->ocsp_metrics;
 	options.share_port = false;
 	options.max_connections = METRICS_CONNECTIONS;
+	options.max_files = 0;
 	options.on_request = daemon_tell;
 	options.ctx = d;
 	if ((d->metrics = http_server_new(&options, err)) == NULL)

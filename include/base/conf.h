@@ -134,6 +134,7 @@ struct conf {
 	unsigned int ocsp_kept;        /* signed answers to give again */
 	unsigned int ocsp_max_certs;   /* in one request */
 	unsigned int ocsp_max_connections;
+	unsigned int ocsp_max_downloads; /* CRLs that are sent at once */
 	int64_t ocsp_request_us;
 	int64_t ocsp_idle_us;
 	int64_t ocsp_redis_wait_us;

@@ -4,8 +4,8 @@
  *
  * What two parsers could read in two ways is refused: a bare LF, a folded
  * header, blanks before a colon, two lengths, a Transfer-Encoding, no Host or
- * two.  Everything points into the bytes, which are borrowed.  Pure; any
- * thread.
+ * two.  One empty line in front is skipped (RFC 9112, 2.2).  Everything points
+ * into the bytes, which are borrowed.  Pure; any thread.
  */
 #ifndef WIRE_HTTP_REQUEST_H
 #define WIRE_HTTP_REQUEST_H
@@ -28,7 +28,7 @@ struct http_request {
 	enum http_method method;
 	struct http_text target; /* from the first slash on, with the query */
 	struct http_text body;
-	/* len 0 = not there */
+	/* len 0 = not there; the type is without its parameters */
 	struct http_text content_type, if_none_match, if_modified_since;
 	bool keep;            /* the peer wants to ask again */
 	bool expect_continue; /* it waits for "100 Continue" with its body */
@@ -45,6 +45,9 @@ struct http_request {
  */
 long http_request_parse(struct http_request *request, const char *bytes,
     size_t len, size_t *scanned, size_t body_max);
+
+/* The length of an empty line at the front; 0 = there is none. */
+size_t http_request_blank(const char *bytes, size_t len);
 
 /* Is it this text, whatever the case of its letters? */
 bool http_text_is(const struct http_text *text, const char *word);

@@ -4,9 +4,10 @@
  *
  * Reads requests strictly (http_request.h), one at a time for a connection,
  * hands each to its owner, and takes the reply whenever it comes.  Everything
- * has a limit: the connections (the one idle for longest makes room), a
- * request's size, the time for a request, for a reply to be taken, and between
- * requests.  Loop thread only.
+ * has a limit: the connections (a newcomer takes the place of one whose request
+ * is late, else of the one idle for longest, else of one that hardly takes its
+ * reply), the files that are sent at once, a request's size, the time for a
+ * request, for a reply to be taken, and between requests.  Loop thread only.
  */
 #ifndef WIRE_HTTP_SERVER_H
 #define WIRE_HTTP_SERVER_H
@@ -30,11 +31,14 @@ struct http_server_options {
 	const char *listen;      /* "ip:port" or "unix:/path" */
 	int backlog;
 	bool share_port; /* other processes may listen there, too */
-	unsigned int max_connections;
-	size_t body_max;    /* of a request */
-	int64_t request_us; /* from a request's first byte to its last; for
-			     * taking a reply, and a second for 16 KiB */
-	int64_t idle_us;    /* between requests */
+	unsigned int max_connections; /* a descriptor each */
+	unsigned int max_files; /* of replies that are being sent; one more
+				 * in each; beyond it the reply is 503 */
+	size_t body_max;        /* of a request */
+	int64_t request_us;     /* from a request's first byte to its last; for
+			     * taking a reply, and a second for 16 KiB, but
+			     * in each such time at least 16 KiB */
+	int64_t idle_us;        /* between requests */
 	/*
 	 * A request is there; it is borrowed until this returns.  Answer with
 	 * http_reply(), exactly once, now or later.
@@ -63,7 +67,9 @@ struct http_reply {
 struct http_counts {
 	unsigned int connections;
 	uint64_t requests, refused; /* refused: malformed, too large, late */
-	uint64_t evicted;           /* idle ones that made room, or none did */
+	uint64_t evicted;           /* times that max_connections was reached */
+	uint64_t files_over;        /* times that max_files was */
+	uint64_t starved;           /* times that descriptors ran out */
 };
 
 /* Starts listening.  Owned (http_server_free); NULL with *err. */

@@ -365,12 +365,18 @@ const struct conf_def conf_table[] = {
 	    "Certificates that one request may ask about." },
 	{ "ocsp.max_connections", CONF_COUNT, AT(ocsp_max_connections), 1,
 	    100000, "4096",
-	    "Connections at once; one more closes the one idle for "
-	    "longest." },
+	    "Connections at once; one more takes the place of one whose "
+	    "request is late, else of the one idle for longest, else of one "
+	    "that hardly takes its answer." },
+	{ "ocsp.max_downloads", CONF_COUNT, AT(ocsp_max_downloads), 1, 100000,
+	    "256",
+	    "CRLs that are sent at once; one more takes the place of one "
+	    "whose client hardly takes it, else it is answered by 503." },
 	{ "ocsp.request_timeout", CONF_DURATION, AT(ocsp_request_us), 1 * S,
 	    10 * MIN, "10s",
 	    "How long a client may take to send a request, or to take an "
-	    "answer (a second more for each 16 KiB)." },
+	    "answer (a second more for each 16 KiB, of which it must take "
+	    "one in each such time)." },
 	{ "ocsp.idle_timeout", CONF_DURATION, AT(ocsp_idle_us), 1 * S, 1 * H,
 	    "60s", "How long a client may be silent between requests." },
 	{ "ocsp.redis_wait", CONF_DURATION, AT(ocsp_redis_wait_us), 10 * MS,

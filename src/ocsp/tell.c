@@ -35,6 +35,11 @@ tell_all(FILE *out, const struct http_counts *counts, bool proven)
 	tell_one(out, "ocsp_http_evicted_total", "counter",
 	    "Times that the limit of connections was reached.",
 	    counts->evicted);
+	tell_one(out, "ocsp_http_downloads_over_total", "counter",
+	    "Times that the limit of downloads was reached.",
+	    counts->files_over);
+	tell_one(out, "ocsp_http_starved_total", "counter",
+	    "Times that descriptors ran out.", counts->starved);
 	tell_one(out, "ocsp_http_connections", "gauge",
 	    "HTTP connections that are open.", counts->connections);
 	tell_one(out, "ocsp_proven", "gauge",

@@ -191,7 +191,15 @@ on_expect(struct head *h, const struct http_text *value)
 static void
 on_content_type(struct head *h, const struct http_text *value)
 {
-	h->request->content_type = *value;
+	struct http_text *type = &h->request->content_type;
+	const char *mark = memchr(value->at, ';', value->len);
+
+	*type = *value;
+	if (mark == NULL)
+		return;
+	type->len = (size_t)(mark - value->at);
+	while (type->len > 0 && strchr(" \t", type->at[type->len - 1]) != NULL)
+		type->len--;
 }
 
 static void
@@ -292,16 +300,22 @@ check_head(struct head *h)
 	return 0;
 }
 
-/* The head's length with its empty line; 0 when that has not come. */
+/* Where the head ends, behind its empty line; 0 when that has not come. */
 static size_t
-head_end(const char *bytes, size_t len, size_t *scanned)
+head_end(const char *bytes, size_t len, size_t start, size_t *scanned)
 {
 	static const char mark[] = "\r\n\r\n";
-	size_t from = *scanned < 3 ? 0 : *scanned - 3;
+	size_t from = *scanned < start + 3 ? start : *scanned - 3;
 	const char *at = memmem(bytes + from, len - from, mark, 4);
 
 	*scanned = len;
 	return at == NULL ? 0 : (size_t)(at - bytes) + 4;
+}
+
+size_t
+http_request_blank(const char *bytes, size_t len)
+{
+	return len >= 2 && memcmp(bytes, "\r\n", 2) == 0 ? 2 : 0;
 }
 
 long
@@ -309,18 +323,20 @@ http_request_parse(struct http_request *request, const char *bytes, size_t len,
     size_t *scanned, size_t body_max)
 {
 	struct head h = { .request = request, .body_max = body_max };
-	size_t end;
+	size_t start = http_request_blank(bytes, len), end;
 	int rc;
 
 	assert(*scanned <= len && body_max < INT_MAX - HTTP_HEAD_MAX);
 	*request = (struct http_request){ .method = HTTP_GET };
-	end = head_end(bytes, len, scanned);
+	if (http_request_blank(bytes + start, len - start) > 0)
+		return BAD_REQUEST; /* one is enough */
+	end = head_end(bytes, len, start, scanned);
 	if (end == 0)
 		return len > HTTP_HEAD_MAX ? HEAD_TOO_LARGE : 0;
 	*scanned = end - 1; /* it is found again when the body has come */
 	if (end > HTTP_HEAD_MAX)
 		return HEAD_TOO_LARGE;
-	if ((rc = parse_lines(&h, bytes, end)) != 0 ||
+	if ((rc = parse_lines(&h, bytes + start, end - start)) != 0 ||
 	    (rc = check_head(&h)) != 0)
 		return rc;
 	if (len - end < h.length)

@@ -3,14 +3,19 @@
  * A connection is its exchange.  It waits for a request, for its owner's
  * reply, or for the peer to take that; while it does not wait for a request it
  * does not read, so that a peer that asks on and on waits in its own buffers.
+ *
+ * When there are as many connections as there may be, a newcomer takes the
+ * place of the one that is worth least: see server_least().
  */
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/queue.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -28,10 +33,13 @@
 #include "wire/http_server.h"
 #include "wire/stream.h"
 
-#define ACCEPT_MAX 64              /* in a row, so that others have a turn */
-#define REPLY_HEAD_MAX 1024        /* our own headers are far shorter */
-#define SHARED_SIZE 65536          /* one read */
-#define SLOWEST 16384              /* bytes a second that a peer must take */
+#define ACCEPT_MAX 64             /* in a row, so that others have a turn */
+#define REPLY_HEAD_MAX 1024       /* our own headers are far shorter */
+#define SHARED_SIZE 65536         /* one read */
+#define SLOWEST 16384             /* bytes a second that a peer must take */
+#define ASKING_US INT64_C(200000) /* a request of one packet is there by then */
+#define TAKING_US INT64_C(1000000) /* how long a peer's taking is looked at */
+#define LOOKS_MAX 64               /* at connections, to make room for one */
 #define QUIET_US INT64_C(60000000) /* one line of log for so long */
 #define PAUSE_US INT64_C(100000)   /* when descriptors have run out */
 
@@ -43,6 +51,16 @@ enum state {
 	HTTP_DEAD       /* for http_reply(), which goes nowhere */
 };
 
+/* In each, whoever has been there for longest is first. */
+enum queue {
+	QUEUE_NONE,
+	QUEUE_ASKING, /* for its first request, or for the rest of one */
+	QUEUE_IDLE,   /* was served, and may ask again */
+	QUEUE_OWED,   /* for http_reply() */
+	QUEUE_TAKING, /* since it was seen to take enough */
+	QUEUE_COUNT
+};
+
 struct http_exchange {
 	struct http_server *server; /* NULL once that is gone */
 	TAILQ_ENTRY(http_exchange) link;
@@ -50,7 +68,12 @@ struct http_exchange {
 	enum state state;
 	struct event *readable, *writable; /* owned */
 	struct timer timer;
-	int64_t deadline_us;  /* the timer may fire earlier, and looks again */
+	int64_t deadline_us; /* the timer may fire earlier, and looks again */
+	int64_t since_us;    /* it asks, or `taken` bytes were taken */
+	int64_t until_us;    /* all must be taken */
+	int64_t taken;
+	enum queue queue;
+	bool looked;          /* it was read from before it would make room */
 	bool keep, head_only; /* of the request */
 	bool continued;       /* "100 Continue" was sent */
 	bool paused;          /* it is not read from */
@@ -71,9 +94,13 @@ struct http_server {
 	struct event *acceptable; /* owned; NULL once stopped */
 	struct timer pause;
 	unsigned int port;
-	struct exchanges idle, busy; /* idle: longest first */
+	struct exchanges queues[QUEUE_COUNT];
 	struct http_counts counts;
-	int64_t quiet_until_us;
+	int64_t quiet_until_us, files_quiet_until_us, starved_quiet_until_us;
+	unsigned int asking; /* the length of that queue */
+	unsigned int files;  /* that are being sent */
+	bool starved;        /* descriptors have run out */
+	bool gave_way;       /* somebody did to mend that, since it was tried */
 	bool stopping, told;
 	time_t date_s;
 	char date[40];
@@ -82,21 +109,49 @@ struct http_server {
 
 /* ---- the life of a connection */
 
+/* One line of log for so long. */
+static bool
+server_may_log(struct http_server *s, int64_t *quiet_until_us)
+{
+	int64_t now_us = timers_mono_us(s->o.timers);
+
+	if (now_us < *quiet_until_us)
+		return false;
+	*quiet_until_us = now_us + QUIET_US;
+	return true;
+}
+
+static void
+enter_queue(struct http_exchange *x, enum queue queue)
+{
+	struct http_server *s = x->server;
+
+	if (x->queue != QUEUE_NONE)
+		TAILQ_REMOVE(&s->queues[x->queue], x, link);
+	s->asking -= x->queue == QUEUE_ASKING;
+	s->asking += queue == QUEUE_ASKING;
+	x->queue = queue;
+	x->looked = false;
+	if (queue != QUEUE_NONE)
+		TAILQ_INSERT_TAIL(&s->queues[queue], x, link);
+}
+
 /* Move it to where its state has it. */
 static void
 enter_state(struct http_exchange *x, enum state state)
 {
-	struct http_server *s = x->server;
+	static const enum queue queues[] = { [HTTP_IDLE] = QUEUE_IDLE,
+		[HTTP_READING] = QUEUE_ASKING,
+		[HTTP_ANSWERING] = QUEUE_OWED,
+		[HTTP_WRITING] = QUEUE_TAKING,
+		[HTTP_DEAD] = QUEUE_NONE };
 
-	if (x->state == HTTP_IDLE)
-		TAILQ_REMOVE(&s->idle, x, link);
-	else if (x->state != HTTP_DEAD)
-		TAILQ_REMOVE(&s->busy, x, link);
 	x->state = state;
-	if (state == HTTP_IDLE)
-		TAILQ_INSERT_TAIL(&s->idle, x, link);
-	else if (state != HTTP_DEAD)
-		TAILQ_INSERT_TAIL(&s->busy, x, link);
+	if (state == HTTP_READING && x->queue == QUEUE_ASKING)
+		return; /* the first byte of the first request wins no time */
+	enter_queue(x, queues[state]);
+	if (state == HTTP_READING)
+		x->since_us = timers_mono_us(x->server->o.timers);
 }
 
 static void
@@ -119,6 +174,16 @@ server_maybe_drained(void *ctx)
 		s->o.on_drained(s->o.ctx);
 }
 
+static void
+exchange_close_file(struct http_exchange *x)
+{
+	if (x->file == -1)
+		return;
+	close(x->file);
+	x->file = -1;
+	x->server->files--;
+}
+
 /* The one way a connection ends.  Its memory stays for whoever refers to
  * it. */
 static void
@@ -134,13 +199,99 @@ exchange_close(struct http_exchange *x)
 	if (x->writable != NULL)
 		event_free(x->writable);
 	close(x->fd);
-	if (x->file != -1)
-		close(x->file);
+	exchange_close_file(x);
 	x->server = NULL;
 	if (!owed)
 		exchange_free(x);
 	if (--s->counts.connections == 0 && s->stopping)
 		timer_start(s->o.timers, &s->pause, 0, server_maybe_drained, s);
+}
+
+/* Its peer takes too little of a reply.  The kernel, too, is to forget what it
+ * has of that, which may be megabytes. */
+static void
+exchange_abort(struct http_exchange *x)
+{
+	const struct linger now = { 1, 0 };
+
+	(void)setsockopt(x->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	exchange_close(x);
+}
+
+static void on_timer(void *ctx);
+
+/* The timer moves only when it must fire earlier. */
+static void
+exchange_deadline(struct http_exchange *x, int64_t in_us)
+{
+	struct timers *timers = x->server->o.timers;
+	int64_t now_us = timers_mono_us(timers);
+
+	x->deadline_us = now_us + in_us;
+	if (x->timer.slot == 0 || x->timer.at_us > x->deadline_us)
+		timer_start(timers, &x->timer, in_us, on_timer, x);
+}
+
+/* ---- how a reply is taken */
+
+/* What the peer has taken of the reply, up to a constant: what the socket has
+ * taken tells little, because that may hold megabytes. */
+static int64_t
+exchange_taken(const struct http_exchange *x)
+{
+	int waiting = 0;
+
+	if (ioctl(x->fd, SIOCOUTQ, &waiting) == -1)
+		waiting = 0;
+	return (int64_t)x->out_at + x->file_at - waiting;
+}
+
+/* From now on it has so long to take some more. */
+static void
+exchange_mark(struct http_exchange *x, int64_t taken)
+{
+	struct http_server *s = x->server;
+	int64_t left_us;
+
+	x->since_us = timers_mono_us(s->o.timers);
+	x->taken = taken;
+	enter_queue(x, QUEUE_TAKING);
+	left_us = x->until_us > x->since_us ? x->until_us - x->since_us : 0;
+	exchange_deadline(
+	    x, left_us < s->o.request_us ? left_us : s->o.request_us);
+}
+
+/* Has it taken that much since it was marked?  Then it is marked anew. */
+static bool
+exchange_takes(struct http_exchange *x, int64_t least)
+{
+	int64_t taken = exchange_taken(x);
+
+	if (taken - x->taken < least)
+		return false;
+	exchange_mark(x, taken);
+	return true;
+}
+
+/* The first one that takes too slowly, of a file or of anything, or NULL. */
+static struct http_exchange *
+server_slow(struct http_server *s, bool file)
+{
+	int64_t now_us = timers_mono_us(s->o.timers), for_us;
+	struct http_exchange *x, *next;
+	unsigned int i;
+
+	x = TAILQ_FIRST(&s->queues[QUEUE_TAKING]);
+	for (i = 0; x != NULL && i < LOOKS_MAX; i++, x = next) {
+		next = TAILQ_NEXT(x, link);
+		for_us = now_us - x->since_us;
+		if (for_us < TAKING_US)
+			break;
+		if ((!file || x->file != -1) &&
+		    !exchange_takes(x, for_us / CLOCK_S_US * SLOWEST))
+			return x;
+	}
+	return NULL;
 }
 
 static void
@@ -159,19 +310,10 @@ on_timer(void *ctx)
 	}
 	if (x->state == HTTP_READING)
 		s->counts.refused++;
-	exchange_close(x);
-}
-
-/* The timer moves only when it must fire earlier. */
-static void
-exchange_deadline(struct http_exchange *x, int64_t in_us)
-{
-	struct timers *timers = x->server->o.timers;
-	int64_t now_us = timers_mono_us(timers);
-
-	x->deadline_us = now_us + in_us;
-	if (x->timer.slot == 0 || x->timer.at_us > x->deadline_us)
-		timer_start(timers, &x->timer, in_us, on_timer, x);
+	if (x->state != HTTP_WRITING)
+		exchange_close(x);
+	else if (now_us >= x->until_us || !exchange_takes(x, SLOWEST))
+		exchange_abort(x);
 }
 
 /* ---- writing */
@@ -200,6 +342,13 @@ exchange_flush(struct http_exchange *x)
 	return 0;
 }
 
+/* Is it the beginning of one?  An empty line is not. */
+static bool
+is_request(const char *bytes, size_t len)
+{
+	return len > http_request_blank(bytes, len);
+}
+
 /* The reply is out: on to the next request, some of which may be there. */
 static void
 exchange_next(struct http_exchange *x)
@@ -209,9 +358,7 @@ exchange_next(struct http_exchange *x)
 	free(x->out);
 	x->out = NULL;
 	x->n_out = x->out_at = 0;
-	if (x->file != -1)
-		close(x->file);
-	x->file = -1;
+	exchange_close_file(x);
 	x->continued = false;
 	if (!x->keep || s->stopping) {
 		/* What it may still send must not make the kernel reset the
@@ -220,8 +367,9 @@ exchange_next(struct http_exchange *x)
 		exchange_close(x);
 		return;
 	}
-	enter_state(x, x->n_in > 0 ? HTTP_READING : HTTP_IDLE);
-	exchange_deadline(x, x->n_in > 0 ? s->o.request_us : s->o.idle_us);
+	enter_state(x, is_request(x->in, x->n_in) ? HTTP_READING : HTTP_IDLE);
+	exchange_deadline(
+	    x, x->state == HTTP_READING ? s->o.request_us : s->o.idle_us);
 	if (x->paused && event_add(x->readable, NULL) == -1) {
 		exchange_close(x);
 		return;
@@ -231,22 +379,26 @@ exchange_next(struct http_exchange *x)
 		event_active(x->readable, EV_READ, 0);
 }
 
-static void
+/* Is the reply not out yet?  If it is, x may be gone. */
+static bool
 exchange_go_on(struct http_exchange *x)
 {
 	int rc = exchange_flush(x);
 
+	if (rc == 1 && event_add(x->writable, NULL) == 0)
+		return true;
 	if (rc == 0)
 		exchange_next(x);
-	else if (rc == -1 || event_add(x->writable, NULL) == -1)
+	else
 		exchange_close(x);
+	return false;
 }
 
 static void
 on_writable(evutil_socket_t fd, short what, void *ctx)
 {
 	(void)fd, (void)what;
-	exchange_go_on(ctx);
+	(void)exchange_go_on(ctx);
 }
 
 static const char *
@@ -336,9 +488,46 @@ exchange_keep(struct http_exchange *x, const struct iovec *iov, size_t sent)
 	return 0;
 }
 
+/* Another file may be sent; one that is hardly taken makes room. */
+static bool
+server_has_file(struct http_server *s)
+{
+	struct http_exchange *slow;
+
+	if (s->files < s->o.max_files)
+		return true;
+	s->counts.files_over++;
+	if (server_may_log(s, &s->files_quiet_until_us))
+		log_warn("http", NULL,
+		    "event=file-limit limit=%u hint=\"slow clients make room; "
+		    "without one, the answer is 503\"",
+		    s->o.max_files);
+	if ((slow = server_slow(s, true)) == NULL)
+		return false;
+	exchange_abort(slow);
+	return true;
+}
+
+/* Take the file that is to be sent; false when there are too many. */
+static bool
+exchange_take_file(struct http_exchange *x, const struct http_reply *reply)
+{
+	if (!server_has_file(x->server)) {
+		close(reply->file);
+		return false;
+	}
+	x->server->files++;
+	x->file = reply->file;
+	x->file_at = 0;
+	x->file_end = x->head_only ? 0 : (off_t)reply->len;
+	return true;
+}
+
 void
 http_reply(struct http_exchange *x, const struct http_reply *reply)
 {
+	static const struct http_reply busy = { .status = 503,
+		.headers = "Cache-Control: no-store\r\nRetry-After: 5\r\n" };
 	char head[REPLY_HEAD_MAX];
 	struct iovec iov[2] = { { head, 0 }, { NULL, 0 } };
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
@@ -351,15 +540,12 @@ http_reply(struct http_exchange *x, const struct http_reply *reply)
 		return;
 	}
 	assert(x->state == HTTP_ANSWERING);
+	if (reply->file_set && !exchange_take_file(x, reply))
+		reply = &busy;
 	iov[0].iov_len = reply_head(x, reply, head);
 	if (!x->head_only && !reply->file_set) {
 		iov[1].iov_base = (void *)(uintptr_t)reply->body;
 		iov[1].iov_len = reply->len;
-	}
-	if (reply->file_set) {
-		x->file = reply->file;
-		x->file_at = 0;
-		x->file_end = x->head_only ? 0 : (off_t)reply->len;
 	}
 	enter_state(x, HTTP_WRITING);
 	sent = sendmsg(x->fd, &msg, MSG_NOSIGNAL);
@@ -368,11 +554,11 @@ http_reply(struct http_exchange *x, const struct http_reply *reply)
 		exchange_close(x);
 		return;
 	}
-	if (x->n_out > 0 || x->file != -1)
-		exchange_deadline(x,
-		    x->server->o.request_us +
-			(int64_t)(reply->len / SLOWEST * CLOCK_S_US));
-	exchange_go_on(x);
+	x->until_us = timers_mono_us(x->server->o.timers) +
+	    x->server->o.request_us +
+	    (int64_t)(reply->len / SLOWEST * CLOCK_S_US);
+	if (exchange_go_on(x))
+		exchange_mark(x, exchange_taken(x));
 }
 
 /* ---- reading */
@@ -426,7 +612,7 @@ exchange_await(struct http_exchange *x, const char *bytes, size_t len,
 	}
 	if (expect_continue)
 		exchange_continue(x);
-	if (x->state == HTTP_IDLE) {
+	if (x->state == HTTP_IDLE && is_request(bytes, len)) {
 		enter_state(x, HTTP_READING);
 		exchange_deadline(x, x->server->o.request_us);
 	}
@@ -520,7 +706,8 @@ exchange_open(struct http_server *s, int fd)
 		return -1;
 	}
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	TAILQ_INSERT_TAIL(&s->idle, x, link);
+	x->since_us = timers_mono_us(s->o.timers);
+	enter_queue(x, QUEUE_ASKING);
 	s->counts.connections++;
 	/* The first request is due as any is, from its first byte on: the
 	 * connection's. */
@@ -528,26 +715,67 @@ exchange_open(struct http_server *s, int fd)
 	return 0;
 }
 
-/* Make room by closing the connection that was idle for longest. */
+/*
+ * Whose place a newcomer may have; NULL = nobody's.  A good client's request
+ * comes at once, so one that is still not whole is worth less than a client
+ * that was served and may come again; next is who does not take its reply.
+ * However many come again how fast, those who ask have half of the room; in
+ * that, and when all others are busy, it is the one that asks for longest,
+ * however short that is: to turn newcomers away instead would leave the room
+ * to whoever comes again the fastest.
+ */
+static struct http_exchange *
+server_least(struct http_server *s)
+{
+	struct http_exchange *asks = TAILQ_FIRST(&s->queues[QUEUE_ASKING]);
+	struct http_exchange *idle = TAILQ_FIRST(&s->queues[QUEUE_IDLE]);
+	struct http_exchange *slow;
+
+	if (asks != NULL &&
+	    (s->asking > s->o.max_connections / 2 ||
+		timers_mono_us(s->o.timers) - asks->since_us >= ASKING_US))
+		return asks;
+	if (idle != NULL)
+		return idle;
+	slow = server_slow(s, false);
+	return slow != NULL ? slow : asks;
+}
+
+/* Close one; false = there is none.  What it has said in the meantime is read
+ * first: it may be a request. */
+static bool
+server_displace(struct http_server *s)
+{
+	unsigned int before = s->counts.connections, i;
+	struct http_exchange *x;
+
+	for (i = 0; i < LOOKS_MAX && (x = server_least(s)) != NULL; i++) {
+		if (x->state == HTTP_WRITING) {
+			exchange_abort(x);
+		} else if (x->looked) {
+			exchange_close(x);
+		} else {
+			x->looked = true;
+			on_readable(x->fd, EV_READ, x);
+		}
+		if (s->counts.connections < before)
+			return true;
+	}
+	return false;
+}
+
 static bool
 server_has_room(struct http_server *s)
 {
-	int64_t now_us = timers_mono_us(s->o.timers);
-
 	if (s->counts.connections < s->o.max_connections)
 		return true;
 	s->counts.evicted++;
-	if (now_us >= s->quiet_until_us) {
+	if (server_may_log(s, &s->quiet_until_us))
 		log_warn("http", NULL,
-		    "event=connection-limit limit=%u hint=\"idle ones are "
-		    "closed to make room\"",
+		    "event=connection-limit limit=%u hint=\"late, idle and "
+		    "slow ones are closed to make room\"",
 		    s->o.max_connections);
-		s->quiet_until_us = now_us + QUIET_US;
-	}
-	if (TAILQ_EMPTY(&s->idle))
-		return false;
-	exchange_close(TAILQ_FIRST(&s->idle));
-	return true;
+	return server_displace(s);
 }
 
 static void
@@ -559,6 +787,33 @@ on_pause_over(void *ctx)
 		abort();
 }
 
+/* Descriptors or memory have run out: somebody makes room, or the backlog
+ * waits. */
+static bool
+server_starve(struct http_server *s, int why)
+{
+	if (!s->starved)
+		s->counts.starved++;
+	s->starved = true;
+	if (server_may_log(s, &s->starved_quiet_until_us))
+		log_error("http", NULL,
+		    "event=no-descriptors connections=%u files=%u "
+		    "reason=\"%s\" hint=\"late, idle and slow ones are "
+		    "closed to make room; raise LimitNOFILE\"",
+		    s->counts.connections, s->files, strerror(why));
+	/* Once, and then not until after a pause: it may be of no use. */
+	if (!s->gave_way && server_displace(s)) {
+		s->gave_way = true;
+		return true;
+	}
+	s->gave_way = false;
+	if (s->acceptable != NULL) {
+		event_del(s->acceptable);
+		timer_start(s->o.timers, &s->pause, PAUSE_US, on_pause_over, s);
+	}
+	return false;
+}
+
 /* Returns false when there is nobody to accept now. */
 static bool
 server_accept(struct http_server *s)
@@ -568,14 +823,9 @@ server_accept(struct http_server *s)
 	if (fd == -1) {
 		if (errno == ECONNABORTED || errno == EINTR)
 			return true;
-		if (errno != EAGAIN && s->acceptable != NULL) {
-			/* descriptors or memory: the backlog waits */
-			event_del(s->acceptable);
-			timer_start(
-			    s->o.timers, &s->pause, PAUSE_US, on_pause_over, s);
-		}
-		return false;
+		return errno != EAGAIN && server_starve(s, errno);
 	}
+	s->starved = s->gave_way = false;
 	if (!server_has_room(s) || exchange_open(s, fd) == -1)
 		close(fd);
 	return true;
@@ -645,6 +895,7 @@ http_server_new(const struct http_server_options *options, struct err *err)
 {
 	struct http_server *s = calloc(1, sizeof(*s));
 	struct stream_addr addr;
+	enum queue queue;
 	in_port_t port = 0;
 
 	if (s == NULL) {
@@ -653,8 +904,8 @@ http_server_new(const struct http_server_options *options, struct err *err)
 	}
 	s->o = *options;
 	s->fd = -1;
-	TAILQ_INIT(&s->idle);
-	TAILQ_INIT(&s->busy);
+	for (queue = QUEUE_NONE; queue < QUEUE_COUNT; queue++)
+		TAILQ_INIT(&s->queues[queue]);
 	if (stream_addr_parse(s->o.listen, &addr, err) == -1 ||
 	    server_bind(s, &addr, err) == -1)
 		goto fail;
@@ -687,37 +938,48 @@ server_unlisten(struct http_server *s)
 	s->fd = -1;
 }
 
-void
-http_server_stop(struct http_server *s)
+static void
+server_close_silent(struct http_server *s, enum queue queue)
 {
 	struct http_exchange *x, *next;
 
+	for (x = TAILQ_FIRST(&s->queues[queue]); x != NULL; x = next) {
+		next = TAILQ_NEXT(x, link);
+		if (x->state != HTTP_IDLE)
+			continue;
+		/* One that has just been accepted may have asked already. */
+		x->keep = false;
+		if (recv(x->fd, s->shared, 1, MSG_PEEK) <= 0)
+			exchange_close(x);
+	}
+}
+
+void
+http_server_stop(struct http_server *s)
+{
 	if (s->stopping)
 		return;
 	while (server_accept(s))
 		;
 	server_unlisten(s);
 	s->stopping = true;
-	for (x = TAILQ_FIRST(&s->idle); x != NULL; x = next) {
-		next = TAILQ_NEXT(x, link);
-		/* One that has just been accepted may have asked already. */
-		x->keep = false;
-		if (recv(x->fd, s->shared, 1, MSG_PEEK) <= 0)
-			exchange_close(x);
-	}
+	server_close_silent(s, QUEUE_IDLE);
+	server_close_silent(s, QUEUE_ASKING);
 	timer_start(s->o.timers, &s->pause, 0, server_maybe_drained, s);
 }
 
 void
 http_server_free(struct http_server *s)
 {
+	struct http_exchange *x;
+	enum queue queue;
+
 	if (s == NULL)
 		return;
 	s->stopping = s->told = true;
-	while (!TAILQ_EMPTY(&s->idle))
-		exchange_close(TAILQ_FIRST(&s->idle));
-	while (!TAILQ_EMPTY(&s->busy))
-		exchange_close(TAILQ_FIRST(&s->busy));
+	for (queue = QUEUE_NONE; queue < QUEUE_COUNT; queue++)
+		while ((x = TAILQ_FIRST(&s->queues[queue])) != NULL)
+			exchange_close(x);
 	server_unlisten(s);
 	timer_stop(s->o.timers, &s->pause);
 	free(s);

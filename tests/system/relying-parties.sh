@@ -256,6 +256,8 @@ is "what is no request is malformedRequest" "$malformed" "$(get 'MAA=' | base64)
 head -c 65536 /dev/zero >"$here/big"
 is "64 KB are refused" 413 "$(get '' --data-binary "@$here/big" -o /dev/null \
 	-w '%{http_code}' -H 'Expect:' 2>/dev/null)"
+is "its type may have parameters" 200 "$(get '' --data-binary "@$here/request" \
+	-H 'Content-Type: application/ocsp-request; charset=x' -o /dev/null -w '%{http_code}')"
 python3 - "$here" <<-'END'
 	import sys
 	here = sys.argv[1]

@@ -117,7 +117,8 @@ test_what_has_two_readings_is_refused(void **state)
 		{ "PUT / HTTP/1.1\r\nHost: x\r\n\r\n", -405 },
 		{ "G(T / HTTP/1.1\r\nHost: x\r\n\r\n", -400 },
 		{ "\r\n\r\n", -400 },
-		{ "\r\nGET / HTTP/1.0\r\n\r\n", -400 },
+		{ "\r\n\r\nGET / HTTP/1.0\r\n\r\n", -400 },
+		{ "\n\r\nGET / HTTP/1.0\r\n\r\n", -400 },
 	};
 	struct http_request r;
 	size_t i;
@@ -127,6 +128,53 @@ test_what_has_two_readings_is_refused(void **state)
 		if (parse(&r, cases[i].text) != cases[i].status)
 			fail_msg("%s: %ld, not %ld", cases[i].text,
 			    parse(&r, cases[i].text), cases[i].status);
+}
+
+/* RFC 9112, 2.2: some send one behind a body. */
+static void
+test_one_empty_line_may_come_first(void **state)
+{
+	static const char text[] = "\r\nPOST / HTTP/1.1\r\nHost: x\r\n"
+				   "Content-Length: 2\r\n\r\nab";
+	const size_t len = strlen(text);
+	struct http_request r;
+	size_t i, scanned = 0;
+
+	(void)state;
+	for (i = 0; i < len; i++)
+		assert_int_equal(
+		    http_request_parse(&r, text, i, &scanned, BODY_MAX), 0);
+	assert_int_equal(
+	    http_request_parse(&r, text, len, &scanned, BODY_MAX), len);
+	assert_int_equal(r.method, HTTP_POST);
+	assert_true(http_text_is(&r.body, "ab"));
+	assert_int_equal(parse(&r, text), len);
+}
+
+/* RFC 9110, 8.3: what a type's parameters say is not its name. */
+static void
+test_a_type_has_parameters(void **state)
+{
+	static const struct {
+		const char *header, *type;
+	} cases[] = { { "a/b", "a/b" }, { "A/B; charset=x", "a/b" },
+		{ "a/b;charset=\"x;y\"", "a/b" }, { "a/b \t ;", "a/b" },
+		{ ";a/b", "" }, { "a/b c; d", "a/b c" } };
+	struct http_request r;
+	char text[200];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(text, sizeof(text),
+		    "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n"
+		    "Content-Type: %s\r\n\r\n",
+		    cases[i].header);
+		assert_int_equal(parse(&r, text), strlen(text));
+		if (!http_text_is(&r.content_type, cases[i].type))
+			fail_msg("%s: %.*s", cases[i].header,
+			    (int)r.content_type.len, r.content_type.at);
+	}
 }
 
 static void
@@ -179,6 +227,8 @@ main(void)
 		cmocka_unit_test(test_requests_are_read),
 		cmocka_unit_test(test_keeping_is_asked_for),
 		cmocka_unit_test(test_what_has_two_readings_is_refused),
+		cmocka_unit_test(test_one_empty_line_may_come_first),
+		cmocka_unit_test(test_a_type_has_parameters),
 		cmocka_unit_test(test_heads_have_limits),
 		cmocka_unit_test(test_a_request_may_come_in_pieces),
 	};

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -10,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -38,8 +41,11 @@ struct world {
 	const char *answer;
 	size_t answer_len;
 	int file; /* -1, or what to answer with */
-	int fds[8];
+	int fds[128];
 	size_t n_fds;
+	char dir[32], path[40]; /* of a Unix socket; "" = it is TCP */
+	int fillers[64];
+	size_t n_fillers;
 };
 
 static int64_t
@@ -87,14 +93,17 @@ on_drained(void *ctx)
 	((struct world *)ctx)->drained++;
 }
 
-static int
-setup(void **state)
+/* A server anew, with these limits. */
+static void
+serve(struct world *w, const char *listen, unsigned int max_connections,
+    unsigned int max_files)
 {
-	struct world *w = calloc(1, sizeof(*w));
-	const struct timer_clock clock = { world_now, world_now, w };
-	struct http_server_options o = { .listen = "127.0.0.1:0",
-		.backlog = 8,
-		.max_connections = 3,
+	const struct http_server_options o = { .base = w->base,
+		.timers = w->timers,
+		.listen = listen,
+		.backlog = 128,
+		.max_connections = max_connections,
+		.max_files = max_files,
 		.body_max = 40,
 		.request_us = 10 * SECOND,
 		.idle_us = 60 * SECOND,
@@ -103,16 +112,37 @@ setup(void **state)
 		.ctx = w };
 	struct err err;
 
+	http_server_free(w->server);
+	w->server = http_server_new(&o, &err);
+	if (w->server == NULL)
+		fail_msg("%s", err.text);
+}
+
+/* The same by a Unix socket, where what was taken is known at once. */
+static void
+serve_unix(struct world *w)
+{
+	char address[64];
+
+	strcpy(w->dir, "/tmp/holdline-http-XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	snprintf(w->path, sizeof(w->path), "%s/s", w->dir);
+	snprintf(address, sizeof(address), "unix:%s", w->path);
+	serve(w, address, 3, 2);
+}
+
+static int
+setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	const struct timer_clock clock = { world_now, world_now, w };
+
 	w->base = event_base_new();
 	w->timers = timers_new(&clock);
 	w->answer = "hello";
 	w->answer_len = 5;
 	w->file = -1;
-	o.base = w->base;
-	o.timers = w->timers;
-	w->server = http_server_new(&o, &err);
-	if (w->server == NULL)
-		fail_msg("%s", err.text);
+	serve(w, "127.0.0.1:0", 3, 2);
 	*state = w;
 	return 0;
 }
@@ -127,12 +157,16 @@ teardown(void **state)
 		close(w->fds[--w->n_fds]);
 	timers_free(w->timers);
 	event_base_free(w->base);
+	if (w->path[0] != '\0') {
+		unlink(w->path);
+		rmdir(w->dir);
+	}
 	free(w);
 	return 0;
 }
 
 static int
-client(struct world *w)
+dial(struct world *w)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET,
 		.sin_port = htons((in_port_t)http_server_port(w->server)),
@@ -141,8 +175,37 @@ client(struct world *w)
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	return fd;
+}
+
+static int
+dial_unix(struct world *w)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	strcpy(un.sun_path, w->path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+	return fd;
+}
+
+static int
+client(struct world *w)
+{
+	int fd = w->path[0] != '\0' ? dial_unix(w) : dial(w);
+
 	w->fds[w->n_fds++] = fd;
 	return fd;
+}
+
+/* The same one connects anew. */
+static void
+client_again(struct world *w, int fd)
+{
+	int other = dial(w);
+
+	dup2(other, fd);
+	close(other);
 }
 
 /* What there is to do now. */
@@ -192,8 +255,9 @@ static bool
 closed(int fd)
 {
 	char c;
+	ssize_t n = recv(fd, &c, 1, MSG_DONTWAIT);
 
-	return recv(fd, &c, 1, MSG_DONTWAIT) == 0;
+	return n == 0 || (n == -1 && errno != EAGAIN);
 }
 
 /* ---- tests */
@@ -386,6 +450,67 @@ test_the_idlest_makes_room(void **state)
 		answer(w, w->waiting[i]);
 }
 
+/* All ask before the server has had its turn: who makes room for another one
+ * is answered first, be it new or not. */
+static void
+test_a_crowd_is_served_in_turns(void **state)
+{
+	struct world *w = *state;
+	int fds[60], i;
+
+	for (i = 0; i < 3; i++) {
+		fds[i] = client(w);
+		say(w, fds[i], GET);
+		heard(fds[i]);
+	}
+	for (i = 3; i < 60; i++)
+		fds[i] = client(w);
+	for (i = 0; i < 60; i++)
+		assert_int_equal(
+		    send(fds[i], GET, strlen(GET), 0), strlen(GET));
+	turn(w);
+	for (i = 0; i < 60; i++)
+		if (strstr(heard(fds[i]), "hello") == NULL)
+			fail_msg("%d got no answer", i);
+}
+
+/* Requests that never become whole lock nobody out. */
+static void
+test_drippers_make_room(void **state)
+{
+#define DRIPPERS 60
+	struct world *w = *state;
+	int drippers[DRIPPERS], fd, kept, i, round, answers = 0, closings = 0;
+
+	serve(w, "127.0.0.1:0", 50, 2);
+	kept = client(w);
+	say(w, kept, GET);
+	heard(kept);
+	for (i = 0; i < DRIPPERS; i++)
+		drippers[i] = client(w);
+	for (round = 0; round < 100; round++) {
+		for (i = 0; i < DRIPPERS; i++) {
+			if (closed(drippers[i])) {
+				closings++;
+				client_again(w, drippers[i]);
+			}
+			(void)!send(drippers[i], "P", 1, MSG_NOSIGNAL);
+		}
+		turn(w);
+		fd = client(w);
+		pass(w, SECOND / 100);
+		if (send(fd, GET, strlen(GET), MSG_NOSIGNAL) > 0)
+			turn(w);
+		answers += strstr(heard(fd), "hello") != NULL;
+		close(fd);
+		w->n_fds--;
+	}
+	assert_int_equal(answers, 100);
+	assert_true(closings > 100);
+	say(w, kept, GET); /* who was served is worth more */
+	assert_non_null(strstr(heard(kept), "hello"));
+}
+
 /* Read all that comes, slowly or not; how much it was. */
 static size_t
 drink(struct world *w, int fd, size_t most)
@@ -426,23 +551,181 @@ test_long_replies_go_as_the_peer_takes_them(void **state)
 	free(big);
 }
 
-/* A peer that takes nothing does not stay for ever, nor what drips it. */
+static void
+ask_for_much(struct world *w, int fd)
+{
+	static char *big;
+
+	if (big == NULL)
+		big = calloc(1, BIG);
+	w->answer = big;
+	w->answer_len = BIG;
+	say(w, fd, GET);
+}
+
+static void
+ask_for_file(struct world *w, int fd)
+{
+	char path[] = "/tmp/holdline-http-XXXXXX";
+
+	w->file = mkstemp(path);
+	unlink(path);
+	assert_int_equal(ftruncate(w->file, (off_t)BIG), 0);
+	w->answer_len = BIG;
+	say(w, fd, GET);
+}
+
+/* A peer that takes nothing is not waited for, however much it is to take. */
 static void
 test_a_reply_must_be_taken(void **state)
 {
 	struct world *w = *state;
-	char *big = calloc(1, BIG);
-	int fd = client(w);
+	int fd;
 
-	w->answer = big;
-	w->answer_len = BIG;
-	say(w, fd, GET);
-	pass(w, 521 * SECOND); /* 10 s, and BIG at 16 KiB/s */
+	serve_unix(w);
+	fd = client(w);
+	ask_for_much(w, fd);
+	pass(w, 9 * SECOND);
 	assert_int_equal(http_server_counts(w->server)->connections, 1);
-	drink(w, fd, 1);
 	pass(w, 2 * SECOND);
 	assert_int_equal(http_server_counts(w->server)->connections, 0);
-	free(big);
+}
+
+/* One that takes a little is, until it is far too late. */
+static void
+test_a_reply_may_be_taken_slowly(void **state)
+{
+	struct world *w = *state;
+	int fd, i;
+
+	serve_unix(w);
+	fd = client(w);
+	ask_for_much(w, fd);
+	for (i = 0; i < 57; i++) { /* to 513 s; there are 522 s for it */
+		pass(w, 9 * SECOND);
+		assert_int_equal(http_server_counts(w->server)->connections, 1);
+		drink(w, fd, 1);
+	}
+	pass(w, 10 * SECOND);
+	assert_int_equal(http_server_counts(w->server)->connections, 0);
+}
+
+/* Who takes its reply stays, who does not makes room. */
+static void
+test_slow_readers_make_room(void **state)
+{
+	struct world *w = *state;
+	int fast, slow, work, other;
+	size_t drunk;
+
+	serve_unix(w);
+	fast = client(w);
+	slow = client(w);
+	work = client(w);
+	w->later = true;
+	say(w, work, GET);
+	w->later = false;
+	ask_for_much(w, fast);
+	ask_for_much(w, slow);
+	pass(w, SECOND / 2);
+	other = client(w);
+	turn(w);
+	assert_true(closed(other)); /* it is early days */
+	drunk = drink(w, fast, BIG / 8);
+	pass(w, SECOND);
+	w->answer = "hello";
+	w->answer_len = 5;
+	other = client(w);
+	say(w, other, GET);
+	assert_non_null(strstr(heard(other), "hello"));
+	assert_true(drunk + drink(w, fast, BIG) >= BIG);
+	assert_true(drink(w, slow, BIG) < BIG);
+	answer(w, w->waiting[0]);
+}
+
+/* Each takes a descriptor more, so there is a limit of their own. */
+static void
+test_files_have_a_limit(void **state)
+{
+	struct world *w = *state;
+	int fast, slow, other;
+	size_t drunk;
+
+	serve_unix(w);
+	fast = client(w);
+	slow = client(w);
+	other = client(w);
+	ask_for_file(w, fast);
+	ask_for_file(w, slow);
+	ask_for_file(w, other);
+	assert_non_null(strstr(heard(other),
+	    "503 Service Unavailable\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT"
+	    "\r\nContent-Length: 0\r\nConnection: keep-alive\r\n"
+	    "Cache-Control: no-store\r\nRetry-After: 5\r\n"));
+	assert_int_equal(http_server_counts(w->server)->files_over, 1);
+	drunk = drink(w, fast, BIG / 8);
+	pass(w, SECOND);
+	ask_for_file(w, other); /* in the place of the slow one */
+	assert_true(drink(w, other, BIG) >= BIG);
+	assert_true(drunk + drink(w, fast, BIG) >= BIG);
+	assert_true(drink(w, slow, BIG) < BIG);
+	assert_int_equal(http_server_counts(w->server)->connections, 2);
+	drink(w, other, BIG); /* the rest */
+	drink(w, fast, BIG);
+	ask_for_file(w, fast); /* there is room again */
+	ask_for_file(w, other);
+	assert_true(drink(w, fast, BIG) >= BIG);
+	assert_true(drink(w, other, BIG) >= BIG);
+	assert_int_equal(http_server_counts(w->server)->files_over, 2);
+}
+
+/* ---- descriptors */
+
+/* From now on the process can open no more of them. */
+static void
+use_up_descriptors(struct world *w, struct rlimit *before)
+{
+	struct rlimit limit;
+	int fd;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, before), 0);
+	limit = *before;
+	while ((fd = dup(0)) < 40)
+		w->fillers[w->n_fillers++] = fd;
+	close(fd);
+	limit.rlim_cur = 40;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void
+test_descriptors_run_out(void **state)
+{
+	struct world *w = *state;
+	int fds[3], i, starved[2];
+	struct rlimit before;
+
+	w->later = true;
+	fds[0] = client(w);
+	say(w, fds[0], GET);
+	w->later = false;
+	for (i = 1; i < 3; i++)
+		fds[i] = client(w); /* the server has had no turn yet */
+	use_up_descriptors(w, &before);
+	for (i = 1; i < 3; i++)
+		say(w, fds[i], GET);
+	starved[0] = (int)http_server_counts(w->server)->starved;
+	pass(w, 30 * SECOND); /* one episode, however long */
+	starved[1] = (int)http_server_counts(w->server)->starved;
+	answer(w, w->waiting[0]);
+	pass(w, SECOND); /* each makes room for the next */
+	while (w->n_fillers > 0)
+		close(w->fillers[--w->n_fillers]);
+	setrlimit(RLIMIT_NOFILE, &before);
+	assert_int_equal(starved[0], 1);
+	assert_int_equal(starved[1], 1);
+	for (i = 0; i < 3; i++)
+		assert_non_null(
+		    strstr(heard(fds[i]), i < 2 ? "hello(closed)" : "hello"));
 }
 
 static void
@@ -540,8 +823,14 @@ main(void)
 		TEST(test_a_body_is_awaited),
 		TEST(test_a_client_may_hang_up_after_asking),
 		TEST(test_the_idlest_makes_room),
+		TEST(test_a_crowd_is_served_in_turns),
+		TEST(test_drippers_make_room),
 		TEST(test_long_replies_go_as_the_peer_takes_them),
 		TEST(test_a_reply_must_be_taken),
+		TEST(test_a_reply_may_be_taken_slowly),
+		TEST(test_slow_readers_make_room),
+		TEST(test_files_have_a_limit),
+		TEST(test_descriptors_run_out),
 		TEST(test_stopping_lets_replies_out),
 		TEST(test_a_port_can_be_shared),
 		TEST(test_a_unix_socket_is_taken_over),
