@@ -554,11 +554,12 @@ http_reply(struct http_exchange *x, const struct http_reply *reply)
 		exchange_close(x);
 		return;
 	}
+	if (!exchange_go_on(x))
+		return;
 	x->until_us = timers_mono_us(x->server->o.timers) +
 	    x->server->o.request_us +
 	    (int64_t)(reply->len / SLOWEST * CLOCK_S_US);
-	if (exchange_go_on(x))
-		exchange_mark(x, exchange_taken(x));
+	exchange_mark(x, exchange_taken(x));
 }
 
 /* ---- reading */
