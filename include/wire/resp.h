@@ -2,7 +2,8 @@
 /*
  * resp.h -- a connection to Redis: commands out, replies in, pipelined.
  *
- * hiredis' reader over a libevent bufferevent.  One connection,
+ * hiredis' reader over a libevent bufferevent.  A text or value of over 16 KiB
+ * comes as its first KiB: none of ours is so long.  One connection,
  * no reconnecting: when it fails, every command in flight gets its callback
  * with a NULL reply, then on_closed() is called.  Loop thread only.
  */

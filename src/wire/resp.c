@@ -14,11 +14,12 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "wire/resp.h"
+#include "wire/resp_trim.h"
 #include "wire/stream.h"
 #include "wire/tls.h"
 
-#define REPLY_MAX (1024u * 1024) /* bytes of replies not yet complete */
-#define ELEMENTS_MAX 1048576     /* of one array */
+#define REPLY_MAX (16u * 1024 * 1024) /* bytes of replies not yet complete */
+#define ELEMENTS_MAX 1048576          /* of one array */
 
 #if HIREDIS_MAJOR >= 1
 typedef size_t elements_t;
@@ -39,6 +40,7 @@ struct resp {
 	struct ssl_st *ssl; /* owned by bev; NULL = plain */
 	struct event *late; /* the oldest missing reply is overdue */
 	struct redisReader *reader;
+	struct resp_trim trim;
 	const struct resp_handler *handler;
 	void *ctx;
 	struct timeval timeout;
@@ -157,8 +159,8 @@ on_read(struct bufferevent *bev, void *ctx)
 	size_t len;
 
 	while ((len = evbuffer_get_contiguous_space(in)) > 0) {
-		redisReaderFeed(
-		    r->reader, (char *)evbuffer_pullup(in, (ssize_t)len), len);
+		resp_trim_feed(&r->trim, r->reader,
+		    (char *)evbuffer_pullup(in, (ssize_t)len), len);
 		evbuffer_drain(in, len);
 	}
 	for (;;) {
@@ -184,7 +186,7 @@ on_read(struct bufferevent *bev, void *ctx)
 	if (answered) /* once for all that came together */
 		resp_watch(r);
 	if (r->reader->len - r->reader->pos > REPLY_MAX)
-		resp_close(r, "a reply is longer than 1 MiB");
+		resp_close(r, "a reply is longer than 16 MiB");
 }
 
 static void

@@ -88,20 +88,46 @@ test_an_error_is_a_reply(void **state)
 	assert_int_equal(w->closes, 0);
 }
 
+/* A value that is longer than any of ours: its beginning comes, its rest is
+ * thrown away, and what follows is not touched by it. */
 static void
-test_a_reply_has_a_limit(void **state)
+test_a_value_that_is_too_long_is_cut(void **state)
 {
 	struct world *w = *state;
 	char out[400];
 
-	server_ask(&w->server, out, "SETRANGE big 900000 x");
+	server_ask(&w->server, out, "SETRANGE whole 16383 x");
+	server_ask(&w->server, out, "SETRANGE big 16384 x");
 	server_ask(&w->server, out, "SETRANGE huge 4000000 x");
 	connect_now(w);
+	send_words(w, "GET", "whole", NULL);
 	send_words(w, "GET", "big", NULL);
+	send_words(w, "GET", "huge", NULL);
+	send_words(w, "PING", NULL, NULL);
 	w->wanted = 1;
 	wait_for(w, has_replies);
-	assert_int_equal(w->replies, 1);
-	send_words(w, "GET", "huge", NULL);
+	w->wanted = 4;
+	wait_for(w, has_replies);
+	assert_string_equal(w->text, "PONG");
+	assert_true(w->in_order);
+	assert_int_equal(w->closes, 0);
+	assert_int_equal(resp_pending(w->resp), 0);
+}
+
+/* Of many such at once, not all are kept either. */
+static void
+test_a_reply_has_a_limit(void **state)
+{
+	const char *argv[] = { "LRANGE", "list", "0", "-1" };
+	struct world *w = *state;
+	char out[400];
+
+	server_ask(&w->server, out, "SETRANGE some 16000 x");
+	server_ask(&w->server, out, "EVAL %s 0",
+	    "for i=1,2000 do redis.call('RPUSH','list',"
+	    "redis.call('GET','some')) end");
+	connect_now(w);
+	assert_int_equal(resp_send(w->resp, 4, argv, NULL, on_reply, w), 0);
 	wait_for(w, is_closed);
 	assert_int_equal(w->lost, 1);
 	assert_non_null(strstr(w->why, "longer"));
@@ -151,6 +177,7 @@ main(void)
 		REAL(test_bytes_of_any_kind_go_through),
 		REAL(test_words_of_any_length_go_through),
 		REAL(test_an_error_is_a_reply),
+		REAL(test_a_value_that_is_too_long_is_cut),
 		REAL(test_a_reply_has_a_limit),
 		REAL(test_a_server_that_dies_takes_its_replies_along),
 		REAL(test_freeing_is_silent),
