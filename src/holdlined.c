@@ -200,6 +200,12 @@ daemon_owner(void *ctx, bool owner, int64_t fence)
 }
 
 static void
+daemon_doubt(void *ctx, bool doubted)
+{
+	beat_doubt(((struct daemon *)ctx)->beat, doubted);
+}
+
+static void
 daemon_fill(void *ctx)
 {
 	reconcile_fill(((struct daemon *)ctx)->reconcile);
@@ -406,6 +412,7 @@ daemon_open_beat(struct daemon *d)
 		.mac = d->cache_key,
 		.every_us = d->conf->redis_compare_us,
 		.on_filled = daemon_filled,
+		.on_doubt = daemon_doubt,
 		.ctx = d };
 	struct beat_options beat = { .store = d->store,
 		.timers = d->service.timers,

@@ -65,6 +65,10 @@ void beat_link_up(struct beat *b);
 /* As beat_link_up(). */
 void beat_link_down(struct beat *b);
 
+/* The comparison finds, and cannot mend, that the cache is not what the store
+ * says; or it is again.  Meanwhile it does not count as complete. */
+void beat_doubt(struct beat *b, bool doubted);
+
 /* The filling that on_fill() asked for is over; not ok: it is asked for
  * again. */
 void beat_filled(struct beat *b, bool ok);

@@ -63,6 +63,10 @@ const struct redis_server *cache_server(const struct cache *c);
 /* A function was not there: it is loaded again, and on_up() follows. */
 void cache_library_gone(struct cache *c);
 
+/* Are the functions in Redis still ours?  Others are replaced, as when the link
+ * comes up. */
+void cache_check_library(struct cache *c);
+
 /* The record that says what the store says.  event = 0: not from an outbox
  * row.  Pure. */
 void cache_record(struct record *record, enum store_status status,

@@ -18,7 +18,7 @@
 
 struct redisReply;
 
-#define LIBRARY_VERSION 2
+#define LIBRARY_VERSION 3
 #define LIBRARY_NAME "holdline"
 
 /* The library's source. */
@@ -78,11 +78,13 @@ int library_send_force(struct redis_link *l, const char *key, int64_t fence,
  * jpki_beat: write the watermark: "beat", "fenced" (a later owner has written
  * it), "other" (its epoch is not the expected one).
  *	expect	the epoch that must stand there; "" = any
- *	unsigned_m	the m of a watermark that nobody has signed and that is to
- *		be replaced whatever its fence; "" = none
+ *	expect_seq	and its number
+ *	nobodys	the fence of a watermark that no owner has written and that is to
+ *		be replaced whatever it says; "" = none
  */
 int library_send_beat(struct redis_link *l, const struct watermark_text *wm,
-    const char *expect, const char *unsigned_m, resp_reply_fn *fn, void *ctx);
+    const char *expect, const char *expect_seq, const char *nobodys,
+    resp_reply_fn *fn, void *ctx);
 
 /* HMGET of the watermark, for watermark_parse(). */
 int library_send_watermark(struct redis_link *l, resp_reply_fn *fn, void *ctx);

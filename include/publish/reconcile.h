@@ -5,7 +5,8 @@
  * While this server owns the heartbeat, passes of publish/compare.h follow each
  * other; each repairs, counts and logs what it finds.  A pass is spread over
  * half of the time between two, so a fault is repaired within one and a half
- * times that.  Fills the cache when the heartbeat asks for it, without a pause.
+ * times that.  A repair is read back; one that does not hold, or passes that
+ * break off, put the cache in doubt.  Fills the cache when the heartbeat asks for it, without a pause.
  * What the last pass did stands in the cache, in the hash jpki:pass, for
  * `holdline cache status`.
  * Loop thread only.
@@ -38,6 +39,9 @@ struct reconcile_options {
 	int64_t every_us;          /* from the start of a pass to the next */
 	/* The filling that reconcile_fill() began has come to its end. */
 	void (*on_filled)(void *ctx, bool ok);
+	/* Passes find what they cannot repair, or break off one after the
+	 * other: nobody knows whether the cache is whole.  false: it is. */
+	void (*on_doubt)(void *ctx, bool doubted);
 	void *ctx;
 };
 

@@ -67,9 +67,14 @@ struct record {
 	int64_t event;  /* the outbox row; 0 = written from the store's rows */
 };
 
+/* Owners are numbered one by one.  A fence that is further from the last one
+ * than this is no owner's. */
+#define WATERMARK_FENCE_STEP INT64_C(1000000)
+
 struct watermark {
 	enum record_found found;
-	/* Grows as text: a later epoch is the greater one. */
+	/* The fence in 16 hexadecimal digits, and 16 more.  Grows as text: a
+	 * later epoch is the greater one. */
 	char epoch[WATERMARK_EPOCH_HEX + 1];
 	int64_t seq;     /* every outbox row up to it was read back */
 	int64_t time_us; /* the publisher's wall clock */
@@ -126,7 +131,8 @@ struct watermark_seen {
 
 /*
  * Remember a watermark that was read at now_us by the reader's wall clock, if
- * it is whole, a heartbeat of these seconds, and not behind what was seen.
+ * it is whole, a heartbeat of these seconds by an owner that can be, and not
+ * behind what was seen.
  * Call it for each one that is read.
  */
 void watermark_note(

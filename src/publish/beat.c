@@ -49,16 +49,18 @@ struct beat {
 	char server[SERVER_HEX + 1];
 	uint32_t epochs; /* made under this fence */
 	char epoch[WATERMARK_EPOCH_HEX + 1];
-	char sent_epoch[WATERMARK_EPOCH_HEX + 1]; /* of the beat under way */
-	char expect[WATERMARK_EPOCH_HEX + 1];     /* that stands there; "" =
+	/* of the beat under way */
+	char sent_epoch[WATERMARK_EPOCH_HEX + 1], sent_seq[RECORD_TEXT_SIZE];
+	char expect[WATERMARK_EPOCH_HEX + 1]; /* that stands there; "" =
 						     whatever does */
-	char unsigned_m[RECORD_MAC_HEX + 1];
+	char expect_seq[RECORD_TEXT_SIZE];
+	char nobodys[RECORD_TEXT_SIZE]; /* fence that stands there; "" = none */
 	int64_t seq;
 	int64_t skew_us; /* wall clock - monotonic clock */
 
 	/* how long something waits */
 	int64_t mark_seq, mark_us;
-	bool withheld;
+	bool withheld, doubted;
 };
 
 static void beat_tick(void *ctx);
@@ -139,6 +141,7 @@ beat_own(struct beat *b, int64_t fence)
 	b->epochs = 0;
 	b->seq = 0;
 	b->mark_us = 0;
+	b->doubted = false;
 	log_info(
 	    "publish", NULL, "event=heartbeat-owned fence=%" PRId64, fence);
 	beat_read(b);
@@ -242,11 +245,12 @@ beat_send(struct beat *b)
 	wm.seq = b->seq;
 	wm.time_us = timers_wall_us(b->o.timers);
 	wm.fence = b->fence;
-	wm.complete = wm.complete && !b->withheld;
+	wm.complete = wm.complete && !b->withheld && !b->doubted;
 	watermark_format(&wm, b->o.mac, &text);
 	str_copy(b->sent_epoch, sizeof(b->sent_epoch), b->epoch);
-	if (library_send_beat(
-		link, &text, b->expect, b->unsigned_m, on_beat, b) == 0)
+	str_copy(b->sent_seq, sizeof(b->sent_seq), text.seq);
+	if (library_send_beat(link, &text, b->expect, b->expect_seq, b->nobodys,
+		on_beat, b) == 0)
 		b->sending = true;
 }
 
@@ -285,7 +289,8 @@ on_beat(void *ctx, const struct redisReply *reply)
 		return;
 	if (reply_is(reply, "beat")) {
 		str_copy(b->expect, sizeof(b->expect), b->sent_epoch);
-		b->unsigned_m[0] = '\0';
+		str_copy(b->expect_seq, sizeof(b->expect_seq), b->sent_seq);
+		b->nobodys[0] = '\0';
 		b->said_refused = false;
 		metric_add(METRIC_CACHE_BEATS, 1);
 	} else if (reply_is(reply, "other")) {
@@ -335,20 +340,26 @@ on_watermark(void *ctx, const struct redisReply *reply)
 		beat_refused(b, reply);
 		return;
 	}
+	if (wm.found == RECORD_WHOLE &&
+	    wm.fence > b->fence + WATERMARK_FENCE_STEP)
+		wm.found = RECORD_MALFORMED; /* of an owner that cannot be */
 	if (wm.found == RECORD_WHOLE && wm.fence > b->fence) {
 		beat_fenced(b, wm.fence);
 		return;
 	}
-	b->unsigned_m[0] = '\0';
-	if (wm.found == RECORD_UNSIGNED &&
-	    reply->element[5]->type == REDIS_REPLY_STRING)
-		str_copy(b->unsigned_m, sizeof(b->unsigned_m),
-		    reply->element[5]->str);
+	b->nobodys[0] = '\0';
+	if ((wm.found == RECORD_UNSIGNED || wm.found == RECORD_MALFORMED) &&
+	    reply->type == REDIS_REPLY_ARRAY &&
+	    reply->element[4]->type == REDIS_REPLY_STRING)
+		(void)str_copy(
+		    b->nobodys, sizeof(b->nobodys), reply->element[4]->str);
 	if ((doubt = watermark_doubt(b, &wm)) != NULL)
 		beat_fill(b, doubt);
 	else {
 		b->state = BEAT_WHOLE;
 		str_copy(b->expect, sizeof(b->expect), wm.epoch);
+		snprintf(
+		    b->expect_seq, sizeof(b->expect_seq), "%" PRId64, wm.seq);
 		epoch_next(b);
 	}
 	beat_send(b);
@@ -506,4 +517,18 @@ beat_filled(struct beat *b, bool ok)
 	log_info("publish", NULL, "event=cache-complete");
 	b->state = BEAT_WHOLE;
 	beat_send(b);
+}
+
+void
+beat_doubt(struct beat *b, bool doubted)
+{
+	if (doubted && !b->doubted) {
+		metric_add(METRIC_CACHE_WITHHELD, 1);
+		log_error("publish", NULL,
+		    "event=heartbeat-withheld hint=\"the cache is not what the "
+		    "store says, and cannot be repaired: see the lines before; "
+		    "responders answer try later instead of good\"");
+	} else if (!doubted && b->doubted)
+		log_info("publish", NULL, "event=heartbeat-complete");
+	b->doubted = doubted;
 }

@@ -247,6 +247,31 @@ cache_library_gone(struct cache *c)
 }
 
 static void
+on_checked(void *ctx, const struct redisReply *reply)
+{
+	struct cache *c = ctx;
+	enum library_state found;
+	int version;
+
+	if (reply == NULL || c->state != CACHE_UP)
+		return;
+	found = library_judge(reply, &version);
+	if (found == LIBRARY_OURS || found == LIBRARY_UNREAD)
+		return;
+	if (is_pushing(c))
+		c->library_gone = true;
+	else
+		cache_ask(c); /* and what it finds is said and replaced */
+}
+
+void
+cache_check_library(struct cache *c)
+{
+	if (c->state == CACHE_UP)
+		(void)library_send_list(c->link, on_checked, c);
+}
+
+static void
 on_push_library_gone(void *ctx)
 {
 	((struct cache *)ctx)->library_gone = true;

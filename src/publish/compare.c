@@ -35,6 +35,7 @@ _Static_assert(sizeof(done_names) / sizeof(done_names[0]) == COMPARE_DONE_COUNT,
     "every compare_done needs a name");
 
 static void page_scan(struct compare *c);
+static void items_report(struct compare *c);
 
 const char *
 compare_kind_name(enum compare_kind kind)
@@ -312,6 +313,14 @@ reply_is(const struct redisReply *reply, const char *word)
 	    strcmp(reply->str, word) == 0;
 }
 
+/* Was a repair made, as Redis says? */
+static bool
+item_is_done(const struct compare_item *item)
+{
+	return item->asked && !item->moved && item->done != COMPARE_LEFT &&
+	    item->done != COMPARE_FAILED;
+}
+
 static void
 item_repaired(struct compare *c, struct compare_item *item,
     const struct redisReply *reply)
@@ -368,6 +377,55 @@ item_send(struct compare *c, const struct compare_item *item)
 	    &item->seen, &text, on_repaired, c);
 }
 
+/* What Redis said of a repair is proved by what stands there now. */
+static void
+item_prove(struct compare *c, struct compare_item *item,
+    const struct redisReply *reply)
+{
+	bool drop = item->kind == COMPARE_UNKNOWN || item->kind == COMPARE_OVER;
+	struct record now, want;
+
+	record_parse(&now, item->key, c->o.mac, reply);
+	item_want(item, &want);
+	if (drop ? now.found == RECORD_ABSENT
+		 : now.found == RECORD_WHOLE &&
+		    (same_content(&now, &want) ||
+			now.generation > want.generation))
+		return;
+	item->done = COMPARE_FAILED;
+}
+
+static void
+on_proof(void *ctx, const struct redisReply *reply)
+{
+	struct compare *c = ctx;
+	struct compare_item *item;
+
+	while (!item_is_done(&c->items[c->replied]))
+		c->replied++;
+	item = &c->items[c->replied++];
+	if (compare_reply(c, reply))
+		item_prove(c, item, reply);
+	else
+		item->done = COMPARE_FAILED;
+	compare_go_on(c);
+}
+
+static void
+repairs_prove(struct compare *c)
+{
+	size_t i;
+
+	c->next = items_report;
+	c->replied = 0;
+	for (i = 0; i < c->n && c->why[0] == '\0'; i++)
+		if (item_is_done(&c->items[i]))
+			compare_sent(c,
+			    library_send_read(
+				c->pass.link, c->items[i].key, on_proof, c));
+	compare_go_on(c);
+}
+
 /* What was found is told, even when the pass must end. */
 static void
 items_report(struct compare *c)
@@ -399,7 +457,7 @@ compare_repair(struct compare *c, void (*next)(struct compare *c))
 {
 	size_t i;
 
-	c->next = items_report;
+	c->next = repairs_prove;
 	c->telling = true;
 	c->told = next;
 	c->replied = 0;

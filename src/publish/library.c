@@ -15,7 +15,7 @@
 /* clang-format off */
 const char library_text[] =
     "#!lua name=holdline\n"
-    "-- version 2\n"
+    "-- version 3\n"
     "-- The writing side of holdline's revocation cache: see doc/cache.md.\n"
     "\n"
     "-- Numbers stay below 2^53.  What is none, such as \"inf\", is nil.\n"
@@ -84,11 +84,13 @@ const char library_text[] =
     "  return outcome\n"
     "end\n"
     "\n"
-    "-- Does the watermark belong to an owner that came after `fence`?\n"
+    "-- Does the watermark belong to an owner that came after `fence`?  Owners\n"
+    "-- are numbered one by one: a number that is far away is nobody's.\n"
     "local function outdated(key, fence)\n"
     "  if redis.call('TYPE', key).ok ~= 'hash' then return false end\n"
     "  local now = number(redis.call('HGET', key, 'fence'))\n"
     "  return now and tonumber(fence) < now\n"
+    "    and now - tonumber(fence) <= 1000000\n"
     "end\n"
     "\n"
     "-- RECORD WATERMARK: fence, then v s r t e m as they were seen ('' for\n"
@@ -116,17 +118,20 @@ const char library_text[] =
     "end\n"
     "\n"
     "-- WATERMARK: epoch seq time state fence m, the epoch that must be there\n"
-    "-- ('' for any), the m of a watermark that no owner has signed ('' for\n"
-    "-- none), which stands for no owner.\n"
+    "-- ('' for any), the fence of a watermark that no owner has written (''\n"
+    "-- for none), which is to be replaced, and the seq that goes with that\n"
+    "-- epoch: readers who met a higher one must be told to begin anew.\n"
     "local function beat(keys, args)\n"
     "  local key = keys[1]\n"
     "  clear(key)\n"
-    "  local now = redis.call('HMGET', key, 'epoch', 'fence', 'm')\n"
-    "  local epoch, m = now[1] or '', now[3] or ''\n"
-    "  if outdated(key, args[5]) and (args[8] == '' or m ~= args[8]) then\n"
+    "  local now = redis.call('HMGET', key, 'epoch', 'fence', 'seq')\n"
+    "  local epoch, fence = now[1] or '', now[2] or ''\n"
+    "  if outdated(key, args[5]) and (args[8] == '' or fence ~= args[8]) then\n"
     "    return 'fenced'\n"
     "  end\n"
-    "  if args[7] ~= '' and epoch ~= args[7] then return 'other' end\n"
+    "  if args[7] ~= '' and (epoch ~= args[7] or now[3] ~= args[9]) then\n"
+    "    return 'other'\n"
+    "  end\n"
     "  redis.call('HSET', key, 'epoch', args[1], 'seq', args[2],\n"
     "    'time', args[3], 'state', args[4], 'fence', args[5])\n"
     "  if args[6] ~= '' then\n"
@@ -150,7 +155,7 @@ const char library_text[] =
     "redis.register_function{function_name='jpki_may_tell',\n"
     "  callback=may_tell, flags={'no-writes'}}\n"
     "redis.register_function{function_name='jpki_version',\n"
-    "  callback=function() return 2 end, flags={'no-writes'}}\n";
+    "  callback=function() return 3 end, flags={'no-writes'}}\n";
 /* clang-format on */
 
 /* ---- which library it is */
@@ -299,13 +304,14 @@ library_send_force(struct redis_link *l, const char *key, int64_t fence,
 
 int
 library_send_beat(struct redis_link *l, const struct watermark_text *t,
-    const char *expect, const char *unsigned_m, resp_reply_fn *fn, void *ctx)
+    const char *expect, const char *expect_seq, const char *nobodys,
+    resp_reply_fn *fn, void *ctx)
 {
 	const char *argv[] = { "FCALL", "jpki_beat", "1", WATERMARK_KEY,
 		t->epoch, t->seq, t->time, t->state, t->fence, t->m, expect,
-		unsigned_m };
+		nobodys, expect_seq };
 
-	return redis_link_send(l, 12, argv, NULL, fn, ctx);
+	return redis_link_send(l, 13, argv, NULL, fn, ctx);
 }
 
 int

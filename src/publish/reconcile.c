@@ -15,6 +15,8 @@
 #define DAY_US (86400 * CLOCK_S_US)
 #define LOGGED_MAX 20 /* differences of a pass; the others are counted */
 #define PACE_MAX_US (CLOCK_S_US / 4)
+#define SOON_US (5 * CLOCK_S_US) /* after a pass that was of no use */
+#define BROKEN_MAX 3             /* passes in a row */
 
 struct reconcile {
 	struct reconcile_options o;
@@ -27,7 +29,8 @@ struct reconcile {
 
 	/* the pass under way, and the last one */
 	int64_t begun_us, compared, last_compared;
-	int64_t drift, repaired;
+	int64_t drift, repaired, failed;
+	unsigned int broken; /* passes in a row that broke off */
 };
 
 static void reconcile_pass(void *ctx);
@@ -72,6 +75,7 @@ on_difference(void *ctx, const struct compare_difference *d)
 {
 	struct reconcile *r = ctx;
 
+	r->failed += d->done == COMPARE_FAILED; /* also while it is filled */
 	if (!is_drift(r, d))
 		return;
 	r->drift++;
@@ -139,23 +143,41 @@ pass_is_whole(struct reconcile *r)
 		    r->repaired, took_us / 1000);
 }
 
+/* By what a pass came to: is the cache what the store says? */
+static void
+reconcile_judge(struct reconcile *r, const char *why)
+{
+	if (why == NULL && r->failed == 0)
+		r->broken = 0;
+	else if (why != NULL)
+		r->broken++;
+	if (r->failed > 0) /* do the functions do what they say? */
+		cache_check_library(r->o.cache);
+	if (r->broken == 0 || r->broken >= BROKEN_MAX || r->failed > 0)
+		r->o.on_doubt(r->o.ctx, r->broken > 0 || r->failed > 0);
+}
+
 static void
 on_done(void *ctx, const char *why)
 {
 	struct reconcile *r = ctx;
-	bool filled = r->filling;
-	int64_t next_us;
+	bool filled = r->filling, told_to = r->fill_wanted;
+	int64_t next_us, every_us = r->o.every_us;
 
 	if (why == NULL)
 		pass_is_whole(r);
-	else if (r->owner && cache_link(r->o.cache) != NULL && !r->fill_wanted)
+	else if (r->owner && cache_link(r->o.cache) != NULL && !told_to)
 		log_warn("publish", NULL, "event=pass-broken why=\"%s\"", why);
+	if (r->owner && cache_link(r->o.cache) != NULL && !told_to)
+		reconcile_judge(r, why);
+	if ((why != NULL || r->failed > 0) && every_us > SOON_US)
+		every_us = SOON_US;
 	r->filling = false;
 	if (r->fill_wanted && r->owner) { /* asked for meanwhile */
 		timer_start(r->o.timers, &r->timer, 0, reconcile_pass, r);
 		return;
 	}
-	next_us = r->begun_us + r->o.every_us - timers_mono_us(r->o.timers);
+	next_us = r->begun_us + every_us - timers_mono_us(r->o.timers);
 	if (r->owner)
 		timer_start(r->o.timers, &r->timer, next_us > 0 ? next_us : 0,
 		    reconcile_pass, r);
@@ -186,6 +208,7 @@ reconcile_pass(void *ctx)
 		.fence = r->fence };
 
 	r->begun_us = timers_mono_us(r->o.timers);
+	cache_check_library(r->o.cache);
 	if (pass.link == NULL) {
 		/* when it is back, the heartbeat decides what is to be done */
 		timer_start(
@@ -197,7 +220,7 @@ reconcile_pass(void *ctx)
 	pass.pace_us = pass.fill ? 0 : reconcile_pace(r);
 	r->filling = r->fill_wanted;
 	r->fill_wanted = false;
-	r->compared = r->drift = r->repaired = 0;
+	r->compared = r->drift = r->repaired = r->failed = 0;
 	compare_start(r->compare, &pass);
 }
 
@@ -207,6 +230,7 @@ reconcile_own(struct reconcile *r, bool owner, int64_t fence)
 	r->owner = owner;
 	r->fence = fence;
 	r->fill_wanted = false;
+	r->broken = 0;
 	timer_stop(r->o.timers, &r->timer);
 	compare_stop(r->compare, "the heartbeat has another owner");
 	if (owner && !compare_running(r->compare))

@@ -41,6 +41,7 @@ struct resp {
 	struct event *late; /* the oldest missing reply is overdue */
 	struct redisReader *reader;
 	struct resp_trim trim;
+	size_t unread; /* bytes of the reply that is not complete, or less */
 	const struct resp_handler *handler;
 	void *ctx;
 	struct timeval timeout;
@@ -159,7 +160,7 @@ on_read(struct bufferevent *bev, void *ctx)
 	size_t len;
 
 	while ((len = evbuffer_get_contiguous_space(in)) > 0) {
-		resp_trim_feed(&r->trim, r->reader,
+		r->unread += resp_trim_feed(&r->trim, r->reader,
 		    (char *)evbuffer_pullup(in, (ssize_t)len), len);
 		evbuffer_drain(in, len);
 	}
@@ -182,10 +183,11 @@ on_read(struct bufferevent *bev, void *ctx)
 			answered = true;
 		}
 		freeReplyObject(reply);
+		r->unread = r->reader->len - r->reader->pos;
 	}
 	if (answered) /* once for all that came together */
 		resp_watch(r);
-	if (r->reader->len - r->reader->pos > REPLY_MAX)
+	if (r->unread > REPLY_MAX)
 		resp_close(r, "a reply is longer than 16 MiB");
 }
 

@@ -14,13 +14,21 @@
 struct cursor {
 	struct redisReader *reader;
 	const char *run, *at, *end;
+	size_t fed;
 };
+
+static void
+feed(struct cursor *c, const char *bytes, size_t n)
+{
+	redisReaderFeed(c->reader, bytes, n);
+	c->fed += n;
+}
 
 static void
 flush(struct cursor *c)
 {
 	if (c->at > c->run)
-		redisReaderFeed(c->reader, c->run, (size_t)(c->at - c->run));
+		feed(c, c->run, (size_t)(c->at - c->run));
 	c->run = c->at;
 }
 
@@ -71,7 +79,7 @@ feed_cut(struct cursor *c)
 	char line[sizeof(((struct resp_trim *)0)->line)];
 	int n = snprintf(line, sizeof(line), "$%d\r\n", RESP_VALUE_CUT);
 
-	redisReaderFeed(c->reader, line, (size_t)n);
+	feed(c, line, (size_t)n);
 }
 
 /* At "$": the line may be all there, or go on in the next piece. */
@@ -121,7 +129,7 @@ take_rest(struct resp_trim *t, struct cursor *c)
 		feed_cut(c);
 		return;
 	}
-	redisReaderFeed(c->reader, t->line, t->n_line);
+	feed(c, t->line, t->n_line);
 }
 
 static void
@@ -149,11 +157,11 @@ take_line(struct resp_trim *t, struct cursor *c)
 		t->at = TRIM_TYPE;
 }
 
-void
+size_t
 resp_trim_feed(struct resp_trim *t, struct redisReader *reader,
     const char *bytes, size_t n)
 {
-	struct cursor c = { reader, bytes, bytes, bytes + n };
+	struct cursor c = { reader, bytes, bytes, bytes + n, 0 };
 
 	while (c.at < c.end)
 		switch (t->at) {
@@ -174,4 +182,5 @@ resp_trim_feed(struct resp_trim *t, struct redisReader *reader,
 			break;
 		}
 	flush(&c);
+	return c.fed;
 }

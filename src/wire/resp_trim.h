@@ -24,8 +24,9 @@ struct resp_trim {
 	size_t keep, skip, end; /* of a value: bytes to come, in this order */
 };
 
-/* Feed bytes of a stream of replies, in pieces of any size. */
-void resp_trim_feed(struct resp_trim *t, struct redisReader *reader,
+/* Feed bytes of a stream of replies, in pieces of any size.  Returns how many
+ * the reader got. */
+size_t resp_trim_feed(struct resp_trim *t, struct redisReader *reader,
     const char *bytes, size_t n);
 
 #endif

@@ -13,6 +13,7 @@
 #define REASON_HOLD 6
 #define REASON_NONE 7
 #define REASON_UNLISTED 8 /* removeFromCRL: a CRL's word, no status */
+#define LUA_DIGITS 15     /* below 2^53 */
 #define EVENT_DIGITS 18   /* stays within int64_t */
 
 static const char *const found_names[] = {
@@ -302,7 +303,7 @@ record_take(struct record *record, const struct redisReply *reply)
 	int64_t reason;
 
 	if (!is_status(status) ||
-	    take_number(reply, 0, 15, &record->generation) == -1 ||
+	    take_number(reply, 0, LUA_DIGITS, &record->generation) == -1 ||
 	    record->generation == 0 ||
 	    take_number(reply, 2, 2, &reason) == -1 ||
 	    !is_reason_of(status[0], reason) ||
@@ -339,6 +340,16 @@ record_parse(struct record *record, const char *key, const struct keyring *mac,
 		record->found = RECORD_UNSIGNED;
 }
 
+/* The fence that an epoch begins with. */
+static int64_t
+epoch_fence(const char *epoch)
+{
+	char text[17];
+
+	snprintf(text, sizeof(text), "%.16s", epoch);
+	return (int64_t)strtoull(text, NULL, 16);
+}
+
 static int
 watermark_take(struct watermark *wm, const struct redisReply *reply)
 {
@@ -346,10 +357,11 @@ watermark_take(struct watermark *wm, const struct redisReply *reply)
 
 	if (epoch == NULL || strlen(epoch) != WATERMARK_EPOCH_HEX ||
 	    take_hex(wm->epoch, epoch, WATERMARK_EPOCH_HEX) == -1 ||
-	    take_number(reply, 1, EVENT_DIGITS, &wm->seq) == -1 ||
+	    take_number(reply, 1, LUA_DIGITS, &wm->seq) == -1 ||
 	    take_number(reply, 2, EVENT_DIGITS, &wm->time_us) == -1 ||
 	    state == NULL ||
-	    take_number(reply, 4, EVENT_DIGITS, &wm->fence) == -1)
+	    take_number(reply, 4, LUA_DIGITS, &wm->fence) == -1 ||
+	    epoch_fence(wm->epoch) != wm->fence)
 		return -1;
 	wm->complete = strcmp(state, "complete") == 0;
 	return wm->complete || strcmp(state, "loading") == 0 ? 0 : -1;
@@ -382,10 +394,19 @@ watermark_parse(struct watermark *wm, const struct keyring *mac,
 
 /* ---- the judgement */
 
+/* Nobody can be so many owners ahead of the last one that was seen. */
 static bool
-is_heartbeat(const struct watermark *wm, int64_t now_us)
+is_leap(const struct watermark *wm, const struct watermark_seen *seen)
 {
-	return wm->found == RECORD_WHOLE &&
+	return seen->epoch[0] != '\0' &&
+	    wm->fence - epoch_fence(seen->epoch) > WATERMARK_FENCE_STEP;
+}
+
+static bool
+is_heartbeat(const struct watermark *wm, const struct watermark_seen *seen,
+    int64_t now_us)
+{
+	return wm->found == RECORD_WHOLE && !is_leap(wm, seen) &&
 	    wm->time_us >= now_us - WATERMARK_AGE_US &&
 	    wm->time_us <= now_us + WATERMARK_AGE_US;
 }
@@ -396,7 +417,7 @@ watermark_note(
 {
 	int order;
 
-	if (!is_heartbeat(wm, now_us))
+	if (!is_heartbeat(wm, seen, now_us))
 		return;
 	order = strcmp(wm->epoch, seen->epoch);
 	if (order > 0) {
@@ -412,7 +433,7 @@ watermark_proves(const struct watermark *wm, const struct watermark_seen *seen,
 {
 	int order;
 
-	if (!is_heartbeat(wm, now_us) || !wm->complete)
+	if (!is_heartbeat(wm, seen, now_us) || !wm->complete)
 		return false;
 	order = strcmp(wm->epoch, seen->epoch);
 	return order > 0 || (order == 0 && wm->seq >= seen->seq);

@@ -350,7 +350,7 @@ redis_do(const char *fmt, ...)
 static void
 heartbeat(void)
 {
-	redis_do("HSET jpki:wm epoch 0000000000000007000000010badcafe seq 5 "
+	redis_do("HSET jpki:wm epoch 0000000000000001000000010badcafe seq 5 "
 		 "time %lld state complete fence 1 m x",
 	    (long long)clock_wall_us());
 }

@@ -103,7 +103,7 @@ is "status: as JSON" "True complete" "$(run status --json >"$here/s.json"
 ok "verify: no difference" run verify
 is "verify: four certificates" "4 0" "$(run verify --json >"$here/v.json"
 	echo "$(field compared <"$here/v.json") $(field found <"$here/v.json")")"
-redis hset "jpki:st:$issuer:0a01" v 9 s G >/dev/null
+redis hset "jpki:st:$issuer:0a01" v 9 s G r 0 >/dev/null
 redis del "jpki:st:$issuer:0b01" >/dev/null
 redis hset "jpki:st:$issuer:ffff" v 3 s H r 6 t 5 e 0 >/dev/null
 run verify >"$here/verify" 2>&1

@@ -10,7 +10,7 @@
 
 ca=$here/ca
 ocspd_pid="" nginx_pid="" ocsp_port="" tls_port=""
-epoch=0000000000000007000000010badcafe
+epoch=0000000000000001000000010badcafe
 
 # ---- the servers
 

@@ -15,6 +15,7 @@
 #define MANY 3000
 
 struct world {
+	unsigned int timeout_s;
 	struct event_base *base;
 	struct server server;
 	struct fake fake;
@@ -132,7 +133,7 @@ connect_to(struct world *w, const char *address,
 	struct stream_addr addr;
 
 	assert_int_equal(stream_addr_parse(address, &addr, err), 0);
-	return resp_connect(w->base, &addr, 1, with, w, err);
+	return resp_connect(w->base, &addr, w->timeout_s, with, w, err);
 }
 
 static inline void
@@ -165,6 +166,7 @@ setup(void **state)
 
 	w->base = event_base_new();
 	w->in_order = true;
+	w->timeout_s = 1;
 	server_folder(&w->server);
 	*state = w;
 	return 0;

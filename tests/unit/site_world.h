@@ -186,4 +186,22 @@ site_redis(struct site *s, const char *command)
 	return out;
 }
 
+/* A library under our name that says what ours says, and writes nothing. */
+static inline void
+site_foreign_library(struct site *s)
+{
+	static const char text[] =
+	    "#!lua name=holdline\n-- version 3\n"
+	    "redis.register_function('jpki_set', function() return 'set' end)\n"
+	    "redis.register_function('jpki_force',"
+	    " function() return 'forced' end)\n"
+	    "redis.register_function('jpki_beat',"
+	    " function() return 'beat' end)\n";
+	char out[400];
+
+	assert_string_equal(
+	    server_ask(&s->server, out, "FUNCTION LOAD REPLACE %s", text),
+	    "holdline");
+}
+
 #endif

@@ -43,7 +43,7 @@ test_the_library_is_loaded_where_it_is_missing(void **state)
 	open_cache(w);
 	wait_up(w, 1);
 	assert_string_equal(
-	    server_ask(&w->server, out, "FCALL jpki_version 0"), "2");
+	    server_ask(&w->server, out, "FCALL jpki_version 0"), "3");
 }
 
 static void

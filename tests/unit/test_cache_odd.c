@@ -320,7 +320,7 @@ test_a_newer_library_is_left_alone(void **state)
 {
 	struct world *w = *state;
 
-	w->library = HEAD "3\nredis.register_function('jpki_set', better)";
+	w->library = HEAD "4\nredis.register_function('jpki_set', better)";
 	open_cache(w);
 	wait_for(w, two_accepts);
 	assert_int_equal(w->ups, 0);

@@ -264,6 +264,53 @@ test_what_contradicts_itself_is_spoiled(void **state)
 	}
 }
 
+/* What Redis says of a repair is not believed: functions that do nothing say
+ * the same. */
+static void
+test_a_repair_is_read_back(void **state)
+{
+	static const char *const spoiled[] = { "DEL " KEY("0101"),
+		"HSET " KEY("0101") " s X",
+		"HSET " KEY("0b01") " v 3 s H r 6 t 5 e 0" };
+	struct site *s = *state;
+	struct told *t;
+	size_t i;
+
+	two_held(s);
+	site_foreign_library(s);
+	for (i = 0; i < sizeof(spoiled) / sizeof(spoiled[0]); i++) {
+		site_redis(s, spoiled[i]);
+		t = pass(s, true, false);
+		assert_true(t->n > 0);
+		assert_int_equal(t->found[t->n - 1].done, COMPARE_FAILED);
+	}
+}
+
+/* More than any link takes: it is repaired, and nothing else is kept from
+ * being so. */
+static void
+test_a_giant_value_keeps_nobody_from_repairs(void **state)
+{
+	struct site *s = *state;
+	size_t size = 2000000;
+	char *giant = malloc(size + 1), out[400];
+	struct told *t;
+
+	two_held(s);
+	memset(giant, '9', size);
+	giant[size] = '\0';
+	server_ask(&s->server, out, "HSET %s v %s", KEY("0101"), giant);
+	server_ask(&s->server, out, "SET %s %s", KEY("0b01"), giant);
+	site_redis(s, "DEL " KEY("0102"));
+	t = pass(s, true, false);
+	assert_int_equal(t->n, 3);
+	assert_int_equal(pass(s, false, false)->n, 0);
+	assert_string_equal(site_redis(s, "HGET " KEY("0101") " s"), "H");
+	assert_string_equal(site_redis(s, "HGET " KEY("0102") " s"), "H");
+	assert_string_equal(site_redis(s, "DBSIZE"), "2");
+	free(giant);
+}
+
 /* What publish has not come to yet is its business; not so what it will not
  * get past. */
 static void
@@ -401,6 +448,8 @@ main(void)
 		TEST(test_each_difference_is_told_and_repaired),
 		TEST(test_the_store_is_the_truth),
 		TEST(test_what_contradicts_itself_is_spoiled),
+		TEST(test_a_repair_is_read_back),
+		TEST(test_a_giant_value_keeps_nobody_from_repairs),
 		TEST(test_what_waits_for_publish_is_left_to_it),
 		TEST(test_more_than_a_page_of_both),
 		TEST(test_records_of_the_past_are_dropped),

@@ -215,13 +215,29 @@ test_a_beat_needs_the_last_fence(void **state)
 		    "- - - - - -" },
 		{ { OLD_WM }, BEAT NEW " aa " E2 " -", "other", WM,
 		    E1 " 4 5 complete 7 -" },
-		{ { OLD_WM }, BEAT NEW " aa " E1 " -", "beat", WM, NEW " aa" },
-		/* a fence that no owner signed stops nobody, but only the
-		 * one that was looked at */
-		{ { OLD_WM " m bb" }, BEAT E2 " 41 99 loading 6 aa - bb",
-		    "beat", WM, E2 " 41 99 loading 6 aa" },
-		{ { OLD_WM " m cc" }, BEAT E2 " 41 99 loading 6 aa - bb",
+		{ { OLD_WM }, BEAT NEW " aa " E1 " - 4", "beat", WM,
+		    NEW " aa" },
+		/* it is, but somebody wrote into it meanwhile */
+		{ { OLD_WM }, BEAT NEW " aa " E1 " - 3", "other", WM,
+		    E1 " 4 5 complete 7 -" },
+		{ { OLD_WM, "HDEL jpki:wm seq" }, BEAT NEW " aa " E1 " - 4",
+		    "other", WM, E1 " - 5 complete 7 -" },
+		/* a fence that is no owner's stops nobody, but only the one
+		 * that was looked at */
+		{ { OLD_WM " m bb" }, BEAT E2 " 41 99 loading 6 aa - 7", "beat",
+		    WM, E2 " 41 99 loading 6 aa" },
+		{ { OLD_WM " m cc" }, BEAT E2 " 41 99 loading 6 aa - 8",
 		    "fenced", WM, E1 " 4 5 complete 7 cc" },
+		/* nor does one that is a million owners away */
+		{ { OLD_WM, "HSET jpki:wm fence 1000008" },
+		    BEAT E2 " 41 99 loading 8 aa - -", "fenced", WM,
+		    E1 " 4 5 complete 1000008 -" },
+		{ { OLD_WM, "HSET jpki:wm fence 1000009" },
+		    BEAT E2 " 41 99 loading 8 aa - -", "beat", WM,
+		    E2 " 41 99 loading 8 aa" },
+		{ { OLD_WM, "HSET jpki:wm fence 9999999999999999" },
+		    BEAT E2 " 41 99 loading 8 aa - -", "beat", WM,
+		    E2 " 41 99 loading 8 aa" },
 		/* what is no fence, or no hash, is no owner's */
 		{ { "HSET jpki:wm epoch x fence inf" }, BEAT NEW " aa - -",
 		    "beat", WM, NEW " aa" },

@@ -7,8 +7,8 @@
 #include "wire/redis_link.h"
 
 #define ISSUER "00112233445566778899aabbccddeeff00112233"
-#define EPOCH_1 "0000000000000007000000010badcafe"
-#define EPOCH_2 "0000000000000007000000020badcafe"
+#define EPOCH_1 "0000000000000001000000010badcafe"
+#define EPOCH_2 "0000000000000001000000020badcafe"
 #define N_ASKS 3
 
 struct world {

@@ -96,6 +96,7 @@ test_a_value_that_is_too_long_is_cut(void **state)
 	struct world *w = *state;
 	char out[400];
 
+	w->timeout_s = 60; /* it is much to read */
 	server_ask(&w->server, out, "SETRANGE whole 16383 x");
 	server_ask(&w->server, out, "SETRANGE big 16384 x");
 	server_ask(&w->server, out, "SETRANGE huge 4000000 x");
@@ -119,15 +120,17 @@ static void
 test_a_reply_has_a_limit(void **state)
 {
 	const char *argv[] = { "LRANGE", "list", "0", "-1" };
+	const size_t lens[] = { 6, 4, 1, 2 };
 	struct world *w = *state;
 	char out[400];
 
+	w->timeout_s = 60;
 	server_ask(&w->server, out, "SETRANGE some 16000 x");
 	server_ask(&w->server, out, "EVAL %s 0",
 	    "for i=1,2000 do redis.call('RPUSH','list',"
 	    "redis.call('GET','some')) end");
 	connect_now(w);
-	assert_int_equal(resp_send(w->resp, 4, argv, NULL, on_reply, w), 0);
+	assert_int_equal(resp_send(w->resp, 4, argv, lens, on_reply, w), 0);
 	wait_for(w, is_closed);
 	assert_int_equal(w->lost, 1);
 	assert_non_null(strstr(w->why, "longer"));

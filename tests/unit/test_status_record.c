@@ -326,7 +326,15 @@ test_what_is_no_watermark(void **state)
 		enum record_found found;
 	} rows[] = {
 		{ EPOCH_1 " 41 1795485600000000 complete 7 -", RECORD_WHOLE },
-		{ EPOCH_1 " 0 1795485600000000 loading 0 -", RECORD_WHOLE },
+		{ EPOCH_1 " 0 1795485600000000 loading 7 -", RECORD_WHOLE },
+		/* the epoch and the fence are one owner's */
+		{ EPOCH_1 " 0 1795485600000000 loading 8 -", RECORD_MALFORMED },
+		{ "fffffffffffffffffffffffffffffff0 0 1795485600000000 "
+		  "complete 7 -",
+		    RECORD_MALFORMED },
+		/* no number is so high */
+		{ EPOCH_1 " 9999999999999999 1795485600000000 complete 7 -",
+		    RECORD_MALFORMED },
 		{ "- - - - - -", RECORD_ABSENT },
 		{ EPOCH_1 "0 41 1795485600000000 complete 7 -",
 		    RECORD_MALFORMED },
@@ -372,7 +380,8 @@ test_a_watermark_is_signed_as_a_whole(void **state)
 		EPOCH_1 " 40 1795485600000000 complete 7 %s",
 		EPOCH_1 " 41 1795485600000001 complete 7 %s",
 		EPOCH_1 " 41 1795485600000000 loading 7 %s",
-		EPOCH_1 " 41 1795485600000000 complete 8 %s",
+		"0000000000000008000000010badcafe 41 1795485600000000 "
+		"complete 8 %s",
 	};
 	struct keyring *mac = ring("cache 1 " K1 "\n");
 	struct watermark wm = { .epoch = EPOCH_1,
@@ -555,6 +564,31 @@ test_a_reader_remembers_the_best(void **state)
 	assert_string_equal(seen.epoch, EPOCH_2);
 }
 
+/* Owners are counted one by one: nobody is a million of them ahead. */
+static void
+test_a_reader_follows_no_leap(void **state)
+{
+	struct watermark_seen seen = { .seq = 0 };
+	struct watermark wm = watermark_of(PROOF, NULL);
+	struct watermark leap = watermark_of(
+	    "00000000000f4248000000010badcafe 41 1795485600000000 complete "
+	    "1000008 -",
+	    NULL);
+
+	(void)state;
+	watermark_note(&seen, &wm, NOW);
+	watermark_note(&seen, &leap, NOW);
+	assert_false(watermark_proves(&leap, &seen, NOW));
+	assert_true(watermark_proves(&wm, &seen, NOW));
+	leap = watermark_of(
+	    "00000000000f4247000000010badcafe 41 1795485600000000 complete "
+	    "1000007 -",
+	    NULL);
+	watermark_note(&seen, &leap, NOW);
+	assert_true(watermark_proves(&leap, &seen, NOW));
+	assert_false(watermark_proves(&wm, &seen, NOW));
+}
+
 /* Without a MAC anybody who reaches the cache can write a watermark.  One that
  * is no heartbeat of now teaches nothing: the true one proves again. */
 static void
@@ -580,6 +614,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_reader_learns_from_heartbeats_only),
+		cmocka_unit_test(test_a_reader_follows_no_leap),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_a_record_is_signed_as_the_page_says),
 		cmocka_unit_test(test_what_is_found_under_a_key),
