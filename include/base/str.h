@@ -32,10 +32,15 @@ int str_unhex(const char *hex, void *bytes, size_t len);
 /* Is `s` well-formed UTF-8 without NUL, surrogates or overlong forms? */
 bool str_is_utf8(const char *s, size_t len);
 
+/* Does UTF-8 text stand in one line as it is read?  No control character (C0,
+ * C1, DEL), no line or paragraph separator, and none that turns the direction of
+ * what follows. */
+bool str_is_line(const char *s);
+
 /*
  * Is `s` a mail address that can stand in a header and in an SMTP command as
  * it is: local@domain of at most 254 ASCII letters, digits and the signs that
- * need no quotes?
+ * need no quotes?  It does not begin with "-": programs take that for an option.
  */
 bool str_is_mail(const char *s);
 

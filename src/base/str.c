@@ -123,6 +123,22 @@ str_is_utf8(const char *s, size_t len)
 	return true;
 }
 
+bool
+str_is_line(const char *s)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	size_t len = strlen(s), n;
+	uint32_t c = 0;
+
+	for (; len > 0; p += n, len -= n)
+		if ((n = utf8_next(p, len, &c)) == 0 || c < 0x20 ||
+		    (c >= 0x7f && c < 0xa0) || c == 0x061c || c == 0x200e ||
+		    c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
+		    (c >= 0x2066 && c <= 0x2069))
+			return false;
+	return true;
+}
+
 static bool
 is_wide(uint32_t c)
 {
@@ -156,7 +172,7 @@ str_is_mail(const char *s)
 {
 	size_t local = strspn(s, LETTERS ".!#$%&'*+/=?^_`{|}~-"), domain;
 
-	if (local == 0 || local > 64 || s[local] != '@')
+	if (local == 0 || local > 64 || s[0] == '-' || s[local] != '@')
 		return false;
 	s += local + 1;
 	domain = strspn(s, LETTERS ".-");

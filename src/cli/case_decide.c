@@ -396,7 +396,6 @@ decide(struct job *j)
 static int
 check_reason(const struct job *j)
 {
-	const unsigned char *s = (const unsigned char *)j->reason;
 	size_t len = strlen(j->reason);
 
 	if (strspn(j->reason, " ") == len || len > STORE_REASON_MAX)
@@ -405,10 +404,10 @@ check_reason(const struct job *j)
 		    STORE_REASON_MAX);
 	if (!str_is_utf8(j->reason, len))
 		return cli_usage(j->self, "--reason: that is not UTF-8");
-	for (; *s != '\0'; s++)
-		if (*s < ' ' || *s == 0x7f)
-			return cli_usage(j->self,
-			    "--reason: there is a control character in it");
+	if (!str_is_line(j->reason))
+		return cli_usage(j->self,
+		    "--reason: there is a control character in it, or one that "
+		    "turns the direction of the text");
 	return 0;
 }
 

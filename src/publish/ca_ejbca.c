@@ -138,7 +138,7 @@ ejbca_tell(const struct ca_site *site, const struct store_cert *cert,
 static enum ca_says
 status_read(const char *body, size_t len)
 {
-	json_t *all = json_loadb(body, len, 0, NULL);
+	json_t *all = json_loadb(body, len, JSON_REJECT_DUPLICATES, NULL);
 	const json_t *revoked = json_object_get(all, "revoked");
 	const char *reason =
 	    json_string_value(json_object_get(all, "revocation_reason"));

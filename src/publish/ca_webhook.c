@@ -61,7 +61,7 @@ webhook_tell(const struct ca_site *site, const struct store_cert *cert,
 static enum ca_says
 status_read(const char *body, size_t len)
 {
-	json_t *all = json_loadb(body, len, 0, NULL);
+	json_t *all = json_loadb(body, len, JSON_REJECT_DUPLICATES, NULL);
 	const char *status = json_string_value(json_object_get(all, "status"));
 	enum ca_says says = CA_SAYS_NOTHING;
 

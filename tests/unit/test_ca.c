@@ -246,6 +246,10 @@ test_webhook(void **state)
 	assert_int_equal(
 	    hears(&ca_webhook, 200, "{\"status\":\"hold\"}", "").says,
 	    CA_SAYS_HELD);
+	assert_int_equal(hears(&ca_webhook, 200,
+			     "{\"status\":\"good\",\"status\":\"hold\"}", "")
+			     .says,
+	    CA_SAYS_NOTHING);
 	assert_int_equal(
 	    hears(&ca_webhook, 200, "{\"status\":\"revoked\"}", "").says,
 	    CA_SAYS_REVOKED);

@@ -96,7 +96,8 @@ test_only_plain_addresses(void **state)
 {
 	static const char *const bad[] = { "", "a", "@", "a@", "@b", "a@b@c",
 		"a b@c", "a@b c", "a@b\r\n", "a\r\nBcc: x@y", "<a@b>", "a@-b",
-		"a@b.", "a,b@c", "\"a\"@b", "山@b", "a@山", "a;b@c", "a@b>" };
+		"a@b.", "-oQ@b", "a,b@c", "\"a\"@b", "山@b", "a@山", "a;b@c",
+		"a@b>" };
 	static const char *const good[] = { "a@b", "a.b+c=d@e-f.example",
 		"o'neil@x.example" };
 	char longest[300];

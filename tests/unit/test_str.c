@@ -218,6 +218,27 @@ test_wide_characters_take_two_columns(void **state)
 }
 
 static void
+test_a_line_is_read_as_it_stands(void **state)
+{
+	static const char *const lines[] = { "", "Found: it was in a drawer",
+		"見つかった。窓口にて確認", "e\xcc\x81", "\xc2\xa0" };
+	static const char *const others[] = { "a\nb", "\x1b[31m", "\x7f",
+		"a\xc2\x9b"
+		"31m",
+		"a\xe2\x80\xae"
+		"b",
+		"\xe2\x81\xa6", "\xe2\x80\xa8", "\xe2\x80\x8f", "\xd8\x9c",
+		"\xff" };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		assert_true(str_is_line(lines[i]));
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_false(str_is_line(others[i]));
+}
+
+static void
 test_numbers_are_printed_as_printf_does(void **state)
 {
 	static const int64_t rows[] = { 0, 1, 9, 10, 99, 100, -1, -9, -10,
@@ -244,6 +265,7 @@ main(void)
 		cmocka_unit_test(test_utf8_is_told_from_other_bytes),
 		cmocka_unit_test(test_every_character_but_surrogates_is_utf8),
 		cmocka_unit_test(test_wide_characters_take_two_columns),
+		cmocka_unit_test(test_a_line_is_read_as_it_stands),
 		cmocka_unit_test(test_numbers_are_printed_as_printf_does),
 	};
 	return cmocka_run_group_tests_name("str", tests, NULL, NULL);
