@@ -8,9 +8,10 @@
  * alone over one connection with as many in flight, right after it in each
  * round.
  *
- * push-delay: from the commit of a hold to the first answer "held" of a reader
- * that asks for the record again and again over its own connection, as a
- * responder does for each request; one hold alone, and while 200 holds/s run.
+ * push-delay: from the commit of a hold to the first answer "revoked" of a
+ * holdline-ocspd, which a relying party asks by HTTP again and again over its
+ * own connection, and whose signature it checks; one hold alone, and while 200
+ * holds/s run.
  *
  * Medians of one run; --quick takes seconds.
  */
@@ -21,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,10 +38,12 @@
 #include "publish/publish.h"
 #include "store/hold.h"
 #include "store/registry.h"
+#include "tests/fault/ask_ocsp.h"
 #include "wire/redis_link.h"
 #include "wire/status_record.h"
 
-#define ISSUER "00112233445566778899aabbccddeeff00112233"
+#define BEAT_US INT64_C(500000) /* of the watermark */
+#define EPOCH "0000000000000001000000010badcafe"
 #define EVERY_US INT64_C(5000) /* 200 holds/s */
 #define IN_FLIGHT (PUBLISH_PAGES * STORE_OUTBOX_PAGE)
 
@@ -47,14 +51,15 @@ static unsigned int rounds = 25, pages = 100, probes = 1000;
 
 static struct {
 	char dir[256], sock[300], address[310];
+	char issuer[STORE_ISSUER_HEX + 1];
 	struct event_base *base;
 	struct event *tick, *store_ready;
 	struct timers *timers;
 	struct store *store;
 	struct cache *cache;
 	struct publish *publish;
-	struct redis_link *reader;
-	bool cache_up, reader_up, done;
+	struct redis_link *beats; /* writes the watermark */
+	bool cache_up, beats_up, done;
 
 	/* push-rate */
 	bool pushing; /* else the outcomes are the publisher's */
@@ -64,9 +69,11 @@ static struct {
 	/* push-delay */
 	unsigned int person, n;
 	bool under_load;
-	struct timer next_probe, next_hold;
+	struct timer next_probe, next_hold, next_beat;
 	struct store_hold probe;
-	char key[RECORD_KEY_SIZE];
+	const char *serial;
+	struct ask ask;
+	struct event *answered;
 	int64_t committed_us;
 	double *delays;
 } b;
@@ -140,7 +147,7 @@ push_page(struct store_outbox_row *rows)
 			.reason = 6,
 			.status_us = INT64_C(1795485600000000)
 		};
-		strcpy(r->issuer, ISSUER);
+		strcpy(r->issuer, b.issuer);
 		snprintf(r->serial, sizeof(r->serial), "%016" PRIx64, r->seq);
 	}
 	b.page++;
@@ -196,9 +203,8 @@ rate_bare(void)
 
 	snprintf(command, sizeof(command),
 	    "redis-benchmark -s %s --csv -c 1 -P %d -n %u -r 1000000000 "
-	    "FCALL jpki_set 1 jpki:st:" ISSUER ":__rand_int__ 1 H 6 "
-	    "1795485600 1 ''",
-	    b.sock, IN_FLIGHT, pages * STORE_OUTBOX_PAGE);
+	    "FCALL jpki_set 1 jpki:st:%s:__rand_int__ 1 H 6 1795485600 1 ''",
+	    b.sock, IN_FLIGHT, pages * STORE_OUTBOX_PAGE, b.issuer);
 	if ((f = popen(command, "r")) == NULL)
 		err(1, "redis-benchmark");
 	while (fgets(line, sizeof(line), f) != NULL)
@@ -283,24 +289,18 @@ other_begin(void *ctx)
 	timer_start(b.timers, &b.next_hold, EVERY_US, other_begin, NULL);
 }
 
-static void probe_ask(void);
+static void
+probe_ask(void)
+{
+	if (ask_send(&b.ask, b.serial) == -1)
+		errx(1, "the responder is gone");
+	if (b.answered == NULL) /* the first question connects */
+		errx(1, "nobody waits for the answer");
+}
 
 static void
-probe_answered(void *ctx, const struct redisReply *reply)
+probe_over(void)
 {
-	const struct watermark none = { .found = RECORD_ABSENT };
-	const struct watermark_seen nothing = { .seq = 0 };
-	struct record record;
-
-	(void)ctx;
-	if (reply == NULL)
-		errx(1, "the reader's link was lost");
-	record_parse(&record, b.key, NULL, reply);
-	if (record_judge(&record, &none, &nothing, clock_wall_us()) !=
-	    RECORD_IS_HELD) {
-		probe_ask();
-		return;
-	}
 	b.delays[b.n++] = (double)(clock_mono_us() - b.committed_us) / 1000;
 	if (b.n == probes)
 		b.done = true;
@@ -309,13 +309,21 @@ probe_answered(void *ctx, const struct redisReply *reply)
 }
 
 static void
-probe_ask(void)
+on_answer(evutil_socket_t fd, short what, void *ctx)
 {
-	const char *argv[] = { "HMGET", b.key, RECORD_FIELDS };
-
-	if (redis_link_send(b.reader, 2 + RECORD_N_FIELDS, argv, NULL,
-		probe_answered, NULL) == -1)
-		errx(1, "the reader's link is down");
+	(void)fd, (void)what, (void)ctx;
+	switch (ask_take(&b.ask)) {
+	case ASK_NOT_YET:
+		break;
+	case ASK_GOOD:
+		probe_ask();
+		break;
+	case ASK_REVOKED:
+		probe_over();
+		break;
+	default:
+		errx(1, "the responder says neither good nor revoked");
+	}
 }
 
 static void
@@ -325,8 +333,7 @@ probe_committed(struct store_req *req)
 	hold_committed(req);
 	if (b.probe.n == 0)
 		errx(1, "a hold held nothing");
-	record_key(b.probe.certs[b.probe.n - 1].issuer,
-	    b.probe.certs[b.probe.n - 1].serial, b.key);
+	b.serial = b.probe.certs[b.probe.n - 1].serial;
 	probe_ask();
 }
 
@@ -377,17 +384,41 @@ on_settled(void *ctx, const struct store_outbox_row *rows,
 }
 
 static void
-on_reader_up(void *ctx, const struct redis_server *server)
+on_beats_up(void *ctx, const struct redis_server *server)
 {
 	(void)ctx, (void)server;
-	b.reader_up = true;
-	redis_link_good(b.reader);
+	b.beats_up = true;
+	redis_link_good(b.beats);
 }
 
 static void
-on_reader_down(void *ctx)
+on_beats_down(void *ctx)
 {
 	(void)ctx;
+}
+
+static void
+on_beat(void *ctx, const struct redisReply *reply)
+{
+	(void)ctx;
+	if (reply == NULL || reply->type == REDIS_REPLY_ERROR)
+		errx(1, "the watermark cannot be written");
+}
+
+/* The publisher's proof, twice a second; the real one knows less of a store
+ * that is this full. */
+static void
+beat(void *ctx)
+{
+	char now[24];
+	const char *argv[] = { "HSET", WATERMARK_KEY, "epoch", EPOCH, "seq",
+		"5", "time", now, "state", "complete", "fence", "1" };
+
+	(void)ctx;
+	snprintf(now, sizeof(now), "%" PRId64, clock_wall_us());
+	if (redis_link_send(b.beats, 12, argv, NULL, on_beat, NULL) == -1)
+		errx(1, "the link for the watermark is down");
+	timer_start(b.timers, &b.next_beat, BEAT_US, beat, NULL);
 }
 
 static int
@@ -418,7 +449,7 @@ fill(unsigned int people)
 		memcpy(r->ref, &person, sizeof(person));
 		crypto_hash_sha256(r->tag, (void *)&person, sizeof(person));
 		strcpy(r->municipality, "131016");
-		strcpy(r->cert.issuer, ISSUER);
+		strcpy(r->cert.issuer, b.issuer);
 		snprintf(r->cert.serial, sizeof(r->cert.serial), "ff%014x", i);
 		r->cert.kind = i % 2 ? STORE_AUTHENTICATION : STORE_SIGNATURE;
 		r->cert.not_before = 20240101;
@@ -461,7 +492,7 @@ open_links(void)
 		.retry_us = 100000,
 		.on_up = on_cache_up,
 		.on_settled = on_settled };
-	struct redis_link_options reader = { .base = b.base,
+	struct redis_link_options beats = { .base = b.base,
 		.timers = b.timers,
 		.place = cache.place,
 		.want = REDIS_ANY,
@@ -469,15 +500,15 @@ open_links(void)
 		.retry_us = 100000,
 		.module = "bench",
 		.hint = "",
-		.on_up = on_reader_up,
-		.on_down = on_reader_down };
+		.on_up = on_beats_up,
+		.on_down = on_beats_down };
 	struct err err;
 
 	if ((b.cache = cache_new(&cache, &err)) == NULL ||
-	    (b.reader = redis_link_new(&reader, &err)) == NULL)
+	    (b.beats = redis_link_new(&beats, &err)) == NULL)
 		errx(1, "%s", err.text);
 	run_until(&b.cache_up);
-	run_until(&b.reader_up);
+	run_until(&b.beats_up);
 }
 
 /* Start a Redis on a socket in our folder; returns when it says it is ready.
@@ -510,11 +541,99 @@ redis_start(void)
 	errx(1, "redis-server did not start; is it installed?");
 }
 
+/* ---- the relying party's side */
+
+static void
+make_authority(void)
+{
+	char command[700];
+
+	snprintf(command, sizeof(command),
+	    "bash -c '. scripts/ca.sh && ca_make %s Bench && ca_signer %s "
+	    "ocsp'",
+	    b.dir, b.dir);
+	if (system(command) != 0)
+		errx(1, "cannot make an authority; run it from the top folder");
+}
+
+/* The SHA-1 of its key, as records have it. */
+static void
+read_issuer(void)
+{
+	const ASN1_BIT_STRING *key = X509_get0_pubkey_bitstr(b.ask.ca);
+	unsigned char hash[20];
+	size_t i;
+
+	EVP_Digest(ASN1_STRING_get0_data(key), (size_t)ASN1_STRING_length(key),
+	    hash, NULL, EVP_sha1(), NULL);
+	for (i = 0; i < sizeof(hash); i++)
+		snprintf(b.issuer + 2 * i, 3, "%02x", hash[i]);
+}
+
+static void
+write_conf(const char *path)
+{
+	FILE *f = fopen(path, "w");
+
+	if (f == NULL)
+		err(1, "%s", path);
+	fprintf(f,
+	    "redis {\n\taddress = \"%s\"\n}\n"
+	    "ocsp {\n\tlisten = \"127.0.0.1:0\"\n"
+	    "\tissuers = { \"%s/ca.crt\" }\n"
+	    "\tsigners = { \"%s/ocsp.crt\" }\n"
+	    "\tkeys = { \"%s/ocsp.key\" }\n}\n",
+	    b.address, b.dir, b.dir, b.dir);
+	fclose(f);
+}
+
+/* The program that stands two folders above this one; ready, and proven. */
+static pid_t
+responder_start(const char *self, unsigned int *port)
+{
+	char program[600], conf[300], line[600];
+	const char *slash = strrchr(self, '/'), *found;
+	bool proven = false;
+	int out[2];
+	FILE *f;
+	pid_t pid;
+
+	snprintf(program, sizeof(program), "%.*s/../../holdline-ocspd",
+	    slash == NULL ? 1 : (int)(slash - self),
+	    slash == NULL ? "." : self);
+	snprintf(conf, sizeof(conf), "%s/ocspd.conf", b.dir);
+	write_conf(conf);
+	if (pipe(out) == -1 || (pid = fork()) == -1)
+		err(1, "%s", program);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		dup2(out[1], STDERR_FILENO);
+		close(out[0]);
+		close(out[1]);
+		execl(program, program, "-c", conf, (char *)NULL);
+		_exit(127);
+	}
+	close(out[1]);
+	f = fdopen(out[0], "r");
+	*port = 0;
+	while (
+	    (!proven || *port == 0) && fgets(line, sizeof(line), f) != NULL) {
+		if (strstr(line, "event=ready") != NULL &&
+		    (found = strstr(line, " port=")) != NULL)
+			*port = (unsigned int)strtoul(found + 6, NULL, 10);
+		proven = proven || strstr(line, "event=proven") != NULL;
+	}
+	if (*port == 0 || !proven)
+		errx(1, "%s did not start", program);
+	return pid; /* f stays open, or it gets SIGPIPE */
+}
+
 static void
 clean_up(void)
 {
 	static const char *const names[] = { "store.db", "store.db-wal",
-		"store.db-shm", "redis.sock" };
+		"store.db-shm", "redis.sock", "ca.crt", "ca.key", "ocsp.crt",
+		"ocsp.key", "ocspd.conf" };
 	char path[300];
 	size_t i;
 
@@ -542,10 +661,14 @@ bench_delays(void)
 	    b.base, store_fd(b.store), EV_READ | EV_PERSIST, on_store, NULL);
 	event_add(b.store_ready, NULL);
 	b.publish = publish_new(&o);
+	b.answered =
+	    event_new(b.base, b.ask.fd, EV_READ | EV_PERSIST, on_answer, NULL);
+	event_add(b.answered, NULL);
 	bench_delay("alone");
 	other_begin(NULL);
 	bench_delay("loaded");
 	timer_stop(b.timers, &b.next_hold);
+	event_free(b.answered);
 	event_free(b.store_ready);
 	free(b.delays);
 }
@@ -554,7 +677,9 @@ int
 main(int argc, char **argv)
 {
 	const char *tmp = getenv("TMPDIR");
-	pid_t redis;
+	char ca[300];
+	unsigned int port;
+	pid_t redis, responder;
 
 	if (argc > 1 && strcmp(argv[1], "--quick") == 0)
 		rounds = 7, probes = 200;
@@ -570,13 +695,27 @@ main(int argc, char **argv)
 	b.base = event_base_new();
 	b.tick = evtimer_new(b.base, on_tick, NULL);
 	b.timers = timers_new(&timer_clock_real);
+	make_authority();
+	snprintf(ca, sizeof(ca), "%s/ca.crt", b.dir);
+	ask_open(&b.ask, 0, ca);
+	read_issuer();
 	open_links();
 	bench_rate();
+	beat(NULL);
+	event_base_loop(b.base, EVLOOP_ONCE);
+	responder = responder_start(argv[0], &port);
+	b.ask.port = htons((in_port_t)port);
+	if (ask_connect(&b.ask) == -1)
+		errx(1, "the responder does not listen");
 	bench_delays();
+	timer_stop(b.timers, &b.next_beat);
+	ask_close(&b.ask);
+	kill(responder, SIGTERM);
+	waitpid(responder, NULL, 0);
 	store_close(b.store);
 	publish_free(b.publish);
 	cache_free(b.cache);
-	redis_link_free(b.reader);
+	redis_link_free(b.beats);
 	timers_free(b.timers);
 	event_free(b.tick);
 	event_base_free(b.base);
