@@ -43,6 +43,13 @@ struct der {
 int der_take(
     struct der *in, unsigned int tag, struct der *value, struct der *whole);
 
+/*
+ * Step into the element at the front of `in`, whose end need not be there: *in
+ * becomes what there is of its value, and *len is how long all of it is.
+ * Returns 0, or -1 as der_take() does.
+ */
+int der_enter(struct der *in, unsigned int tag, size_t *len);
+
 /* Is the next element one with this tag? */
 bool der_next_is(const struct der *in, unsigned int tag);
 

@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #define HEX_DIGITS 40
 #define UTC_TIME 0x17
 #define YOUNG_S 2
+#define HEAD_SIZE 8192 /* up to nextUpdate, with a long issuer name */
 
 /* A file's name and nothing else: no slash, no dot in front. */
 static bool
@@ -72,36 +72,45 @@ take_time(struct der *in, int64_t *seconds)
 	return 0;
 }
 
-/* CertificateList: version, algorithm, issuer, thisUpdate, nextUpdate. */
+/* CertificateList: version, algorithm, issuer, thisUpdate, nextUpdate.  Of a
+ * file that is not as long as the list says, part is missing: it has none. */
 static int
-take_next_update(struct der bytes, int64_t *next_s)
+take_next_update(struct der in, size_t size, int64_t *next_s)
 {
-	struct der list, tbs, value;
+	size_t list_len, tbs_len;
+	const uint8_t *start = in.at;
+	struct der value;
 	int64_t this_s;
 
-	if (der_take(&bytes, DER_SEQUENCE, &list, NULL) == -1 ||
-	    der_take(&list, DER_SEQUENCE, &tbs, NULL) == -1)
+	if (der_enter(&in, DER_SEQUENCE, &list_len) == -1 ||
+	    (size_t)(in.at - start) + list_len != size ||
+	    der_enter(&in, DER_SEQUENCE, &tbs_len) == -1)
 		return -1;
-	(void)der_take(&tbs, DER_INTEGER, &value, NULL);
-	if (der_take(&tbs, DER_SEQUENCE, &value, NULL) == -1 ||
-	    der_take(&tbs, DER_SEQUENCE, &value, NULL) == -1)
+	(void)der_take(&in, DER_INTEGER, &value, NULL);
+	if (der_take(&in, DER_SEQUENCE, &value, NULL) == -1 ||
+	    der_take(&in, DER_SEQUENCE, &value, NULL) == -1)
 		return -1;
-	return take_time(&tbs, &this_s) == -1 || take_time(&tbs, next_s) == -1
+	return take_time(&in, &this_s) == -1 || take_time(&in, next_s) == -1
 	    ? -1
 	    : 0;
 }
 
+/* Whoever writes over a file in place may cut it at any time.  A read then
+ * comes back short; memory that is mapped to it would end the process. */
 static void
 read_next_update(struct crl_file *crl)
 {
-	void *map = mmap(NULL, crl->size, PROT_READ, MAP_PRIVATE, crl->fd, 0);
+	uint8_t head[HEAD_SIZE];
+	size_t len = 0;
+	ssize_t n;
 
-	if (map == MAP_FAILED)
-		return;
-	if (take_next_update((struct der){ map, crl->size }, &crl->next_s) ==
-	    -1)
+	while (len < sizeof(head) &&
+	    (n = pread(crl->fd, head + len, sizeof(head) - len, (off_t)len)) >
+		0)
+		len += (size_t)n;
+	if (take_next_update(
+		(struct der){ head, len }, crl->size, &crl->next_s) == -1)
 		crl->next_s = 0;
-	munmap(map, crl->size);
 }
 
 int

@@ -2,8 +2,9 @@
 /*
  * crl_file.h -- a CRL as it lies in its folder, inside ocsp/.
  *
- * Whoever writes CRLs renames a finished file into place, so one that is open
- * is whole and stays so.  Any thread; reads a page of the file.
+ * Whoever writes CRLs should rename a finished file into place, so that one that
+ * is open is whole and stays so; `cp` does not, and a file that shrinks at any
+ * moment must do no harm.  Any thread; reads the file's first 8 KiB.
  */
 #ifndef OCSP_CRL_FILE_H
 #define OCSP_CRL_FILE_H
@@ -16,8 +17,9 @@ struct crl_file {
 	int fd; /* the caller's to close */
 	size_t size;
 	int64_t modified_s;
-	int64_t next_s; /* nextUpdate; 0 = it says none that makes sense */
-	char tag[64];   /* an ETag, with its quotes */
+	int64_t
+	    next_s;   /* nextUpdate; 0 = none that makes sense, or cut short */
+	char tag[64]; /* an ETag, with its quotes */
 };
 
 /*

@@ -44,6 +44,21 @@ der_take(struct der *in, unsigned int tag, struct der *value, struct der *whole)
 	return 0;
 }
 
+int
+der_enter(struct der *in, unsigned int tag, size_t *len)
+{
+	size_t head;
+
+	if (in->len < 2 || in->at[0] != tag ||
+	    take_length(in, &head, len) == -1)
+		return -1;
+	in->at += head;
+	in->len -= head;
+	if (in->len > *len)
+		in->len = *len;
+	return 0;
+}
+
 bool
 der_next_is(const struct der *in, unsigned int tag)
 {

@@ -31,6 +31,32 @@ test_elements_are_taken_in_order(void **state)
 	assert_int_equal(in.len, 1);
 }
 
+/* As one does with the front of a long one. */
+static void
+test_an_element_is_entered_without_its_end(void **state)
+{
+	const struct der odd[] = { DER(0x30), DER(0x31, 1, 0),
+		DER(0x30, 0x80, 0), DER(0x30, 0x82, 1), DER(0x30, 0x81, 5) };
+	struct der in = DER(0x30, 0x82, 1, 0, 2, 1, 5, 4), n;
+	size_t len, i;
+
+	(void)state;
+	assert_int_equal(der_enter(&in, DER_SEQUENCE, &len), 0);
+	assert_int_equal(len, 256);
+	assert_int_equal(in.len, 4);
+	assert_int_equal(der_take(&in, DER_INTEGER, &n, NULL), 0);
+	in = DER(0x30, 2, 5, 0, 9, 9); /* what comes after is not in it */
+	assert_int_equal(der_enter(&in, DER_SEQUENCE, &len), 0);
+	assert_int_equal(len, 2);
+	assert_int_equal(in.len, 2);
+	for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		in = odd[i];
+		assert_int_equal(der_enter(&in, DER_SEQUENCE, &len), -1);
+		assert_ptr_equal(in.at, odd[i].at);
+		assert_int_equal(in.len, odd[i].len);
+	}
+}
+
 static void
 test_what_is_not_der_is_refused(void **state)
 {
@@ -131,6 +157,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_elements_are_taken_in_order),
+		cmocka_unit_test(test_an_element_is_entered_without_its_end),
 		cmocka_unit_test(test_what_is_not_der_is_refused),
 		cmocka_unit_test(test_lengths_go_through),
 		cmocka_unit_test(test_a_full_buffer_is_said),

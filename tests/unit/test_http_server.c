@@ -551,6 +551,26 @@ test_long_replies_go_as_the_peer_takes_them(void **state)
 	free(big);
 }
 
+/* No byte stands in for those that a file has lost since it was measured: the
+ * client sees that the reply is cut. */
+static void
+test_a_file_that_shrinks_ends_the_reply(void **state)
+{
+	struct world *w = *state;
+	char path[] = "/tmp/holdline-http-XXXXXX";
+	int fd = client(w), file = mkstemp(path);
+	size_t got;
+
+	w->answer_len = BIG;
+	assert_int_equal(ftruncate(file, (off_t)BIG / 2), 0);
+	w->file = file;
+	say(w, fd, GET);
+	got = drink(w, fd, BIG);
+	assert_true(got >= BIG / 2 && got < BIG / 2 + 512);
+	assert_int_equal(http_server_counts(w->server)->connections, 0);
+	unlink(path);
+}
+
 static void
 ask_for_much(struct world *w, int fd)
 {
@@ -826,6 +846,7 @@ main(void)
 		TEST(test_a_crowd_is_served_in_turns),
 		TEST(test_drippers_make_room),
 		TEST(test_long_replies_go_as_the_peer_takes_them),
+		TEST(test_a_file_that_shrinks_ends_the_reply),
 		TEST(test_a_reply_must_be_taken),
 		TEST(test_a_reply_may_be_taken_slowly),
 		TEST(test_slow_readers_make_room),

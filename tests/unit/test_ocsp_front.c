@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -65,6 +66,22 @@ write_file(const char *name, const void *bytes, size_t len)
 	close(fd);
 }
 
+/* What the file is cut to right after somebody has asked how long it is; -1 =
+ * nothing happens to it.  In this program fstat() is ours. */
+static off_t cut_to = -1;
+
+int
+fstat(int fd, struct stat *st)
+{
+	char path[64];
+	int rc = fstatat(fd, "", st, AT_EMPTY_PATH);
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (rc == 0 && cut_to != -1)
+		assert_int_equal(truncate(path, cut_to), 0);
+	return rc;
+}
+
 /* The head of a CRL, as much of it as is looked at, and much behind. */
 static size_t
 crl_bytes(uint8_t *buf, size_t size, bool utc)
@@ -120,6 +137,32 @@ test_a_crl_is_found_and_dated(void **state)
 	assert_true(crl_file_is(&crl, "*", 1));
 	assert_false(crl_file_is(&crl, "\"1-2-3\"", 7));
 	assert_false(crl_file_is(&crl, "", 0));
+}
+
+/* `cp` of a new one over the old cuts the file first. */
+static void
+test_a_crl_that_is_cut_is_not_fresh(void **state)
+{
+	static const off_t cuts[] = { 0, 1, 2, 5, 30, 4096 };
+	static uint8_t buf[6000];
+	struct crl_file crl;
+	size_t len = crl_bytes(buf, sizeof(buf), true), i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+		write_file(HEX ".crl", buf, len);
+		cut_to = cuts[i];
+		assert_int_equal(crl_file_open(&crl, dir, HEX ".crl", 44), 0);
+		cut_to = -1;
+		assert_int_equal(crl.size, len);
+		assert_int_equal(crl.next_s, cuts[i] < 4096 ? 0 : NEXT_S);
+		close(crl.fd);
+	}
+	/* One that is looked at when it is half there must not be cached. */
+	write_file(HEX ".crl", buf, 4096);
+	assert_int_equal(crl_file_open(&crl, dir, HEX ".crl", 44), 0);
+	assert_int_equal(crl.next_s, 0);
+	close(crl.fd);
 }
 
 /* Two CRLs of one second have the same date: a client that knows the first one
@@ -199,6 +242,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_base64_in_a_path),
 		cmocka_unit_test(test_a_crl_is_found_and_dated),
+		cmocka_unit_test(test_a_crl_that_is_cut_is_not_fresh),
 		cmocka_unit_test(test_a_date_tells_one_crl_from_another),
 		cmocka_unit_test(test_other_files_are_not_found),
 	};
