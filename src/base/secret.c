@@ -196,12 +196,14 @@ file_check(int fd, struct err *err)
 static struct keyring *
 ring_load(const char *path, bool cache, struct err *err)
 {
+	/* a FIFO must not keep us; file_check() refuses it */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	FILE *f = fd == -1 ? NULL : fdopen(fd, "r");
 	struct keyring *k = NULL;
-	FILE *f;
 
 	if (sodium_init() == -1)
 		abort();
-	if ((f = fopen(path, "re")) == NULL) {
+	if (f == NULL) {
 		err_set(err, ERR_IO, "%s%s", strerror(errno),
 		    errno == ENOENT ? cache
 			    ? "; holdline key create --cache makes it"
@@ -227,6 +229,8 @@ fail:
 	keyring_free(k);
 	if (f != NULL)
 		fclose(f);
+	else if (fd != -1)
+		close(fd);
 	return NULL;
 }
 

@@ -2,7 +2,6 @@
 /* Engines are on their way out of OpenSSL, but Debian 12 has no other way to a
  * PKCS#11 token. */
 #define OPENSSL_SUPPRESS_DEPRECATED
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include <openssl/x509.h>
 
 #include "base/err.h"
+#include "base/file.h"
 #include "base/secret.h"
 #include "ocsp/pem.h"
 
@@ -38,22 +38,10 @@ pem_why(char *out, unsigned int size)
 	return out;
 }
 
-/* Owned (fclose), or NULL with *err. */
-static FILE *
-pem_open(const char *path, struct err *err)
-{
-	FILE *f = fopen(path, "re");
-
-	if (f == NULL)
-		err_set(err, errno == ENOENT ? ERR_NOTFOUND : ERR_IO,
-		    "%s: cannot be read: %s", path, strerror(errno));
-	return f;
-}
-
 X509 *
 pem_cert(const char *path, struct err *err)
 {
-	FILE *f = pem_open(path, err);
+	FILE *f = file_open(path, 0, err);
 	X509 *cert;
 
 	if (f == NULL)
@@ -83,7 +71,7 @@ no_passphrase(char *buf, int size, int writing, void *ctx)
 static EVP_PKEY *
 key_from_file(const char *path, struct err *err)
 {
-	FILE *f = pem_open(path, err);
+	FILE *f = file_open(path, 0, err);
 	EVP_PKEY *key = NULL;
 	struct stat st;
 

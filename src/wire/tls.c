@@ -25,16 +25,12 @@ tls_words(void)
 static int
 tls_blame(const char *what, const char *path, struct err *err)
 {
-	struct stat st;
 	FILE *f = fopen(path, "re");
 	int rc;
 
 	if (f == NULL)
 		rc = err_set(
 		    err, ERR_IO, "%s %s: %s", what, path, strerror(errno));
-	else if (fstat(fileno(f), &st) == 0 && !S_ISREG(st.st_mode))
-		rc =
-		    err_set(err, ERR_IO, "%s %s: it is not a file", what, path);
 	else
 		rc =
 		    err_set(err, ERR_PARSE, "%s %s: %s; it must be in PEM form",
@@ -43,6 +39,17 @@ tls_blame(const char *what, const char *path, struct err *err)
 		fclose(f);
 	ERR_clear_error();
 	return rc;
+}
+
+/* OpenSSL would wait at a FIFO until somebody writes into it. */
+static int
+tls_check_file(const char *what, const char *path, struct err *err)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && !S_ISREG(st.st_mode)
+	    ? err_set(err, ERR_IO, "%s %s: it is not a file", what, path)
+	    : 0;
 }
 
 static int
@@ -54,6 +61,8 @@ tls_trust(SSL_CTX *ctx, const char *ca, struct err *err)
 		return err_set(err, ERR_IO, "the system's CA certificates: %s",
 		    tls_words());
 	}
+	if (tls_check_file("the CA file", ca, err) == -1)
+		return -1;
 	if (SSL_CTX_load_verify_file(ctx, ca) == 1)
 		return 0;
 	return tls_blame("the CA file", ca, err);
@@ -82,7 +91,9 @@ tls_identify(SSL_CTX *ctx, const struct tls_files *files, struct err *err)
 		return err_set(err, ERR_PARSE,
 		    "a certificate and its key are needed both; set tls_cert "
 		    "and tls_key, or neither");
-	if (tls_check_key(files->key, err) == -1)
+	if (tls_check_file("the certificate file", files->cert, err) == -1 ||
+	    tls_check_file("the key file", files->key, err) == -1 ||
+	    tls_check_key(files->key, err) == -1)
 		return -1;
 	if (SSL_CTX_use_certificate_chain_file(ctx, files->cert) != 1)
 		return tls_blame("the certificate file", files->cert, err);

@@ -120,6 +120,20 @@ test_files_must_belong_together(void **state)
 	must_say(load(c, "s.crt", "s.key", false), "chmod 600");
 }
 
+/* Nobody ever writes into it: whoever waited would wait for ever. */
+static void
+test_a_fifo_is_refused(void **state)
+{
+	const struct signer_flaws good = { 0 };
+	struct certs *c = *state;
+	char path[128];
+
+	EVP_PKEY_free(signer_make(c, &c->a, "s", &good));
+	assert_int_equal(mkfifo(certs_path(c, "fifo", path), 0600), 0);
+	must_say(load(c, "fifo", "s.key", false), "not a regular file");
+	must_say(load(c, "s.crt", "fifo", false), "not a regular file");
+}
+
 /* An authority of the same name with another key has not issued it. */
 static void
 test_a_name_is_not_enough(void **state)
@@ -205,6 +219,8 @@ main(void)
 		    test_files_must_belong_together, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_a_name_is_not_enough, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_a_fifo_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_issuers_are_checked, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -199,7 +199,7 @@ test_files_that_will_not_do(void **state)
 {
 	struct world *w = *state;
 	struct tls_files *f = &w->o.place.files;
-	char text[100];
+	char text[100], fifo[100];
 	struct err err;
 	FILE *file;
 
@@ -215,6 +215,19 @@ test_files_that_will_not_do(void **state)
 		"directory");
 	f->ca = id.dir;
 	REFUSED(": it is not a file");
+	snprintf(fifo, sizeof(fifo), "%s/fifo", id.dir);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	f->ca = fifo; /* nobody ever writes into it */
+	REFUSED(": it is not a file");
+	f->ca = id.ca.cert_path;
+	f->cert = fifo;
+	f->key = id.client.key_path;
+	REFUSED("the certificate file ");
+	f->cert = id.client.cert_path;
+	f->key = fifo;
+	REFUSED("the key file ");
+	unlink(fifo);
+	f->key = id.client.key_path;
 	snprintf(text, sizeof(text), "%s/text", id.dir);
 	file = fopen(text, "w");
 	fputs("no certificate\n", file);

@@ -171,6 +171,9 @@ test_what_is_no_file_is_refused(void **state)
 	assert_null(keyring_load(w->dir, &err));
 	assert_int_equal(err.code, ERR_REFUSED);
 	assert_non_null(strstr(err.text, "not a regular file"));
+	assert_int_equal(mkfifo(w->path, 0600), 0);
+	assert_null(keyring_load(w->path, &err)); /* nobody writes into it */
+	assert_int_equal(err.code, ERR_REFUSED);
 }
 
 /* The end of a long comment is never taken for a key. */
