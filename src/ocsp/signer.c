@@ -278,6 +278,23 @@ signer_issued_by(const struct ocsp_signer *s, X509 *issuer)
 	return yes;
 }
 
+/* RFC 6960, 4.2.2.2: the authority's own key, or one that may only do this.
+ * A subordinate authority's could issue certificates besides. */
+static int
+signer_check_rank(
+    const struct ocsp_signer *s, const X509 *issuer, struct err *err)
+{
+	if (X509_check_ca(s->cert) == 0 ||
+	    EVP_PKEY_eq(X509_get0_pubkey(s->cert), X509_get0_pubkey(issuer)) ==
+		1)
+		return 0;
+	return err_set(err, ERR_REFUSED,
+	    "%s: is itself an authority's certificate; a signer that is not "
+	    "the issuer must be no authority: have it issued with "
+	    "basicConstraints CA:FALSE",
+	    s->path);
+}
+
 static int
 signers_match_one(struct ocsp_signers *set, const struct ocsp_issuers *issuers,
     size_t nr, struct err *err)
@@ -289,6 +306,9 @@ signers_match_one(struct ocsp_signers *set, const struct ocsp_issuers *issuers,
 		if (!signer_issued_by(
 			&set->at[i], ocsp_issuer_cert(issuers, nr)))
 			continue;
+		if (signer_check_rank(
+			&set->at[i], ocsp_issuer_cert(issuers, nr), err) == -1)
+			return -1;
 		if (*of != NULL)
 			return err_set(err, ERR_CONFLICT,
 			    "%s and %s are both issued by %s; leave one",

@@ -46,6 +46,7 @@ struct signer_flaws {
 	bool checked;         /* without nocheck */
 	int64_t from_s, to_s; /* from NOW_S on; 0 = a day ago, a year */
 	bool rsa;
+	bool ca; /* an authority's */
 };
 
 static inline const char *
@@ -163,6 +164,9 @@ signer_make(struct certs *c, const struct authority *by, const char *name,
 		    X509_getm_notAfter(cert), (time_t)(NOW_S + flaws->to_s));
 	cert_extend(cert, by->cert, NID_ext_key_usage,
 	    flaws->usage != NULL ? flaws->usage : "OCSPSigning");
+	if (flaws->ca)
+		cert_extend(
+		    cert, by->cert, NID_basic_constraints, "critical,CA:TRUE");
 	if (!flaws->checked)
 		cert_extend(cert, by->cert, NID_id_pkix_OCSP_noCheck, "");
 	assert_true(X509_sign(cert, by->key, EVP_sha256()) > 0);

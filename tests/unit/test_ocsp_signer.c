@@ -134,6 +134,26 @@ test_a_fifo_is_refused(void **state)
 	must_say(load(c, "s.crt", "fifo", false), "not a regular file");
 }
 
+/* Its key could issue certificates, and is on a machine that the network
+ * reaches; the authority's own key may sign, too. */
+static void
+test_an_authority_is_no_signer_of_another(void **state)
+{
+	const struct signer_flaws sub = { .ca = true };
+	struct certs *c = *state;
+
+	EVP_PKEY_free(signer_make(c, &c->a, "s", &sub));
+	must_say(load(c, "s.crt", "s.key", false), "CA:FALSE");
+	X509_free(c->a.cert);
+	c->a.cert = cert_new("a", c->a.key, NULL, 1);
+	cert_extend(
+	    c->a.cert, c->a.cert, NID_basic_constraints, "critical,CA:TRUE");
+	cert_extend(c->a.cert, c->a.cert, NID_ext_key_usage, "OCSPSigning");
+	assert_true(X509_sign(c->a.cert, c->a.key, EVP_sha256()) > 0);
+	certs_write(c, "a.crt", c->a.cert, c->a.key);
+	assert_string_equal(load(c, "a.crt", "a.crt", false), "");
+}
+
 /* An authority of the same name with another key has not issued it. */
 static void
 test_a_name_is_not_enough(void **state)
@@ -221,6 +241,8 @@ main(void)
 		    test_a_name_is_not_enough, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_a_fifo_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_an_authority_is_no_signer_of_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_issuers_are_checked, setup, teardown),
 		cmocka_unit_test_setup_teardown(
