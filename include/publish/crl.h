@@ -32,6 +32,7 @@ struct crl_options {
 	bool idp; /* issuing distribution point; needs the url */
 	int64_t next_update_us;
 	int64_t base_every_us;
+	int64_t lock_wait_us; /* how long for another run in dir to end */
 	int64_t (*wall_us)(void *ctx); /* NULL = the machine's */
 	void *wall_ctx;
 };
@@ -42,13 +43,18 @@ struct crl_options crl_options_of(const struct conf *conf);
 /* Are CRLs written here at all? */
 bool crl_wanted(const struct conf *conf);
 
-/* Do the settings fit each other, and can every signer be loaded?  Returns 0,
- * or -1 with *err. */
+/* Do the settings fit each other?  Returns 0, or -1 with *err. */
+int crl_check_settings(const struct conf *conf, struct err *err);
+
+/* That, and can every signer be loaded?  Returns 0, or -1 with *err. */
 int crl_check(const struct conf *conf, struct err *err);
 
 /* What became of one issuer's. */
 struct crl_result {
-	char issuer[STORE_ISSUER_HEX + 1];
+	const char *signer; /* its NAME.crt; borrowed, as is error */
+	const char *error;  /* NULL = both lists were written; else why not,
+			       and what follows the issuer means nothing */
+	char issuer[STORE_ISSUER_HEX + 1]; /* "" = the signer did not load */
 	int64_t number;
 	bool is_base;
 	int64_t base; /* the delta's; 0 = there is no delta */
@@ -60,8 +66,10 @@ typedef void crl_result_fn(void *ctx, const struct crl_result *result);
 
 /*
  * Write the lists of every issuer that there is a signer of, or only of one
- * ("" = of all); `done` is called after each.  Returns 0, or -1 with *err at
- * the first that fails; its older files are then still in place.
+ * ("" = of all); `done`, which may be NULL, is called after each, written or
+ * not.  One that fails does not stop the others; its older files are then still
+ * in place.  Returns 0, or -1 with *err: why nothing could be begun, or how many
+ * failed, each of which `done` was told of.
  */
 int crl_write(const struct crl_options *options, const char *issuer,
     crl_result_fn *done, void *ctx, struct err *err);

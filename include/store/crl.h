@@ -20,8 +20,12 @@
 #include "store/store.h"
 
 #define STORE_CRL_MARK 1000 /* rows that one store_crl_mark() marks */
+#define STORE_CRL_NUMBER_END (INT64_C(1) << 62) /* numbers are below it */
 
-/* The next CRL number of an issuer. */
+/*
+ * The next CRL number of an issuer.  ERR_RANGE: `above`, or the number that the
+ * store has, is none that another can follow; nothing was written.
+ */
 struct store_crl_begin {
 	struct store_req req;
 	/* in */

@@ -55,8 +55,4 @@ int crl_file_finish(struct crl_file *f, int64_t *bytes, struct err *err);
 /* Drop what is not finished.  NULL is a no-op. */
 void crl_file_free(struct crl_file *f);
 
-/* The CRL number of a file that is there, read from its end without reading
- * all of it; 0 = there is none, -1 with *err. */
-int64_t crl_file_number(const char *path, struct err *err);
-
 #endif

@@ -19,6 +19,10 @@ static void
 print_result(void *ctx, const struct crl_result *r)
 {
 	(void)ctx;
+	if (r->error != NULL) {
+		cli_fail(&cli_crl, r->error);
+		return;
+	}
 	printf("%s.crl        number %" PRId64 ", %" PRId64 " entries, %" PRId64
 	       " bytes, %" PRId64 " ms%s\n",
 	    r->issuer, r->number, r->entries, r->bytes, r->took_us / 1000,
@@ -34,6 +38,12 @@ print_result(void *ctx, const struct crl_result *r)
 static void
 add_result(void *ctx, const struct crl_result *r)
 {
+	if (r->error != NULL) {
+		json_array_append_new(ctx,
+		    json_pack("{s:s, s:s, s:s}", "signer", r->signer, "issuer",
+			r->issuer, "error", r->error));
+		return;
+	}
 	json_array_append_new(ctx,
 	    json_pack("{s:s, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "issuer",
 		r->issuer, "number", (json_int_t)r->number, "is_base",
@@ -57,7 +67,7 @@ write_lists(const struct cli_command *self, const struct conf *conf,
 		return cli_fail(self,
 		    "crl.dir is not set, so nothing says where the lists go; "
 		    "set it, and crl.signers");
-	if (crl_check(conf, &err) == -1)
+	if (crl_check_settings(conf, &err) == -1)
 		rc = -1;
 	else
 		rc = crl_write(&options, issuer,
@@ -112,6 +122,8 @@ const struct cli_command cli_crl = {
 	    "key, as `holdline cert status` names the issuer.  The server\n"
 	    "does the same by itself every crl.every and after changes; both\n"
 	    "may be done at once.  Files are replaced whole or not at all.\n"
+	    "What is wrong with one issuer's is told, and does not stop the\n"
+	    "others; the exit status is then 1.\n"
 	    "\n"
 	    "Options:\n"
 	    "  -c, --config FILE  configuration file\n"

@@ -6,16 +6,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/conf.h"
+#include "base/log.h"
 #include "base/str.h"
+#include "crl_lock.h"
 #include "publish/crl.h"
 #include "store/crl.h"
 #include "wire/crl_file.h"
+#include "wire/crl_number.h"
 #include "wire/crl_signer.h"
+
+/* A command waits for a run of the server's, however large. */
+#define LOCK_WAIT_US (120 * CLOCK_S_US)
+
+_Static_assert(STORE_CRL_NUMBER_END == CRL_NUMBER_END,
+    "what the store gives out, a file must be able to tell again");
 
 /* One issuer's lists while they are made. */
 struct run {
@@ -44,7 +52,8 @@ crl_options_of(const struct conf *conf)
 		.delta = conf->crl_delta,
 		.idp = conf->crl_idp,
 		.next_update_us = conf->crl_next_update_us,
-		.base_every_us = conf->crl_base_us };
+		.base_every_us = conf->crl_base_us,
+		.lock_wait_us = LOCK_WAIT_US };
 }
 
 /* ---- the store's side */
@@ -200,14 +209,39 @@ place_files(struct run *r, struct err *err)
 	    : crl_file_finish(r->delta, &r->result.delta_bytes, err);
 }
 
+/*
+ * A number that relying parties may have already: when an older store was
+ * restored it has forgotten that.  The store is who knows the numbers; a file
+ * that proves nothing must not stop the lists, and is replaced.
+ */
+static int
+see_published(
+    const struct run *r, const char *end, int64_t *above, struct err *err)
+{
+	char path[PATH_MAX];
+	int64_t n;
+
+	path_of(r, end, path);
+	if ((n = crl_number_read(path, r->signer, err)) == -1) {
+		if (err->code != ERR_REFUSED)
+			return -1;
+		log_warn("crl", crl_signer_hash(r->signer),
+		    "event=not-believed error=\"%s\" hint=\"it is replaced; "
+		    "see who wrote it\"",
+		    err->text);
+	} else if (n > *above) {
+		*above = n;
+	}
+	return 0;
+}
+
 static int
 run_all(struct run *r, struct err *err)
 {
-	char path[PATH_MAX];
-	int64_t above;
+	int64_t above = 0;
 
-	path_of(r, ".crl", path);
-	if ((above = crl_file_number(path, err)) == -1 ||
+	if (see_published(r, ".crl", &above, err) == -1 ||
+	    see_published(r, "-delta.crl", &above, err) == -1 ||
 	    run_begin(r, above, err) == -1 ||
 	    (r->begin.is_base && run_mark(r, err) == -1) ||
 	    open_files(r, err) == -1 || run_scan(r, err) == -1 ||
@@ -221,10 +255,12 @@ run_all(struct run *r, struct err *err)
 /* Returns 0, or -1 with *err. */
 static int
 write_one(const struct crl_options *o, struct store *store,
-    const struct crl_signer *signer, crl_result_fn *done, void *ctx,
-    struct err *err)
+    const struct crl_signer *signer, struct crl_result *result, struct err *err)
 {
-	struct run r = { .options = o, .store = store, .signer = signer };
+	struct run r = { .options = o,
+		.store = store,
+		.signer = signer,
+		.result = *result };
 	int64_t begun_us = clock_mono_us();
 	int rc;
 
@@ -233,15 +269,11 @@ write_one(const struct crl_options *o, struct store *store,
 	rc = run_all(&r, err);
 	crl_file_free(r.full);
 	crl_file_free(r.delta);
-	if (rc == -1)
-		return err_add(err, "CRL of %s", crl_signer_hash(signer));
-	str_copy(r.result.issuer, sizeof(r.result.issuer), r.begin.issuer);
 	r.result.number = r.begin.number;
 	r.result.is_base = r.begin.is_base;
 	r.result.took_us = clock_mono_us() - begun_us;
-	if (done != NULL)
-		done(ctx, &r.result);
-	return 0;
+	*result = r.result;
+	return rc == 0 ? 0 : err_add(err, "CRL of %s", crl_signer_hash(signer));
 }
 
 static int
@@ -268,48 +300,73 @@ struct walk {
 	const struct crl_options *options;
 	const char *issuer;
 	struct store *store; /* NULL: only see that signers load */
-	crl_result_fn *done;
+	crl_result_fn *done; /* or NULL */
 	void *ctx;
-	unsigned int n; /* written, or loaded */
+	unsigned int n; /* signers of what is wanted that have loaded */
+	unsigned int n_unloaded, n_unwritten;
+	struct err first; /* that went wrong */
 };
 
-static int
-walk_one(struct walk *w, const char *name, struct err *err)
+static bool
+is_wanted(const struct walk *w, const struct crl_signer *signer)
 {
-	struct crl_signer *signer = load(w->options->signers, name, err);
-	int rc = 0;
-
-	if (signer == NULL)
-		return -1;
-	if (w->store == NULL) { /* only looks */
-		w->n++;
-	} else if (w->issuer[0] == '\0' ||
-	    strcmp(w->issuer, crl_signer_hash(signer)) == 0) {
-		rc = write_one(
-		    w->options, w->store, signer, w->done, w->ctx, err);
-		w->n++;
-	}
-	crl_signer_free(signer);
-	return rc;
+	return w->issuer[0] == '\0' ||
+	    strcmp(w->issuer, crl_signer_hash(signer)) == 0;
 }
 
-static int
-walk_all(struct walk *w, struct err *err)
+static void
+walk_failed(struct walk *w, struct crl_result *result, const struct err *err)
 {
-	struct dirent **names;
-	int n, i, rc = 0;
+	if (w->n_unloaded + w->n_unwritten == 0)
+		w->first = *err;
+	result->error = err->text;
+	*(result->issuer[0] == '\0' ? &w->n_unloaded : &w->n_unwritten) += 1;
+}
 
-	n = scandir(w->options->signers, &names, is_cert, alphasort);
-	if (n == -1)
-		return err_set(err, ERR_IO, "crl.signers %s: %s",
-		    w->options->signers, strerror(errno));
-	for (i = 0; i < n; i++) {
-		if (rc == 0)
-			rc = walk_one(w, names[i]->d_name, err);
-		free(names[i]);
+/* What goes wrong with one signer is told, and is not the others' trouble. */
+static void
+walk_one(struct walk *w, const char *name)
+{
+	struct crl_result result = { .signer = name };
+	struct crl_signer *signer;
+	struct err err;
+
+	if ((signer = load(w->options->signers, name, &err)) == NULL) {
+		walk_failed(w, &result, &err);
+	} else if (is_wanted(w, signer)) {
+		w->n++;
+		str_copy(result.issuer, sizeof(result.issuer),
+		    crl_signer_hash(signer));
+		if (w->store != NULL &&
+		    write_one(w->options, w->store, signer, &result, &err) ==
+			-1)
+			walk_failed(w, &result, &err);
 	}
-	free(names);
-	if (rc == 0 && w->n == 0)
+	if (w->done != NULL && (signer == NULL || is_wanted(w, signer)))
+		w->done(w->ctx, &result);
+	crl_signer_free(signer);
+}
+
+/* One issuer's lists do not fail with the signer of another, unless that might
+ * have been the one. */
+static int
+walk_verdict(const struct walk *w, struct err *err)
+{
+	unsigned int failed = w->n_unwritten;
+
+	if (w->issuer[0] == '\0' || w->n == 0)
+		failed += w->n_unloaded;
+	if (failed > 0 && w->done != NULL) /* each was told of */
+		return err_set(err, w->first.code,
+		    "%u of %u signers failed; see what is said of each", failed,
+		    w->n + w->n_unloaded);
+	if (failed > 0) {
+		*err = w->first;
+		return failed == 1
+		    ? -1
+		    : err_add(err, "%u signers fail, the first", failed);
+	}
+	if (w->n == 0)
 		return err_set(err, ERR_NOTFOUND,
 		    w->issuer[0] == '\0'
 			? "crl.signers %s: there is no NAME.crt with its "
@@ -317,22 +374,25 @@ walk_all(struct walk *w, struct err *err)
 			: "crl.signers %s: no certificate in it has the key "
 			  "%s",
 		    w->options->signers, w->issuer);
-	return rc;
+	return 0;
 }
 
-/* Nobody else writes into the folder meanwhile. */
 static int
-lock_dir(const char *dir, struct err *err)
+walk_all(struct walk *w, struct err *err)
 {
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent **names;
+	int n, i;
 
-	if (fd == -1 || flock(fd, LOCK_EX) == -1) {
-		err_set(err, ERR_IO, "crl.dir %s: %s", dir, strerror(errno));
-		if (fd != -1)
-			close(fd);
-		return -1;
+	n = scandir(w->options->signers, &names, is_cert, alphasort);
+	if (n == -1)
+		return err_set(err, ERR_IO, "crl.signers %s: %s",
+		    w->options->signers, strerror(errno));
+	for (i = 0; i < n; i++) {
+		walk_one(w, names[i]->d_name);
+		free(names[i]);
 	}
-	return fd;
+	free(names);
+	return walk_verdict(w, err);
 }
 
 int
@@ -347,7 +407,7 @@ crl_write(const struct crl_options *options, const char *issuer,
 	};
 	int fd, rc = -1;
 
-	if ((fd = lock_dir(options->dir, err)) == -1)
+	if ((fd = crl_lock(options->dir, options->lock_wait_us, err)) == -1)
 		return -1;
 	if ((w.store = store_open(&store, err)) != NULL)
 		rc = walk_all(&w, err);
@@ -357,10 +417,8 @@ crl_write(const struct crl_options *options, const char *issuer,
 }
 
 int
-crl_check(const struct conf *conf, struct err *err)
+crl_check_settings(const struct conf *conf, struct err *err)
 {
-	struct crl_options options = crl_options_of(conf);
-	struct walk w = { .options = &options, .issuer = "" };
 	size_t len = strlen(conf->crl_url);
 
 	if (conf->crl_signers[0] == '\0')
@@ -377,5 +435,14 @@ crl_check(const struct conf *conf, struct err *err)
 		return err_set(err, ERR_RANGE,
 		    "crl.next_update must be longer than crl.every, or every "
 		    "list is out of date before the next one");
-	return walk_all(&w, err);
+	return 0;
+}
+
+int
+crl_check(const struct conf *conf, struct err *err)
+{
+	struct crl_options options = crl_options_of(conf);
+	struct walk w = { .options = &options, .issuer = "" };
+
+	return crl_check_settings(conf, err) == -1 ? -1 : walk_all(&w, err);
 }

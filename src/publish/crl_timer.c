@@ -10,6 +10,8 @@
 #include "publish/crl_timer.h"
 
 #define RETRY_US (30 * CLOCK_S_US) /* after a run that failed */
+/* Not long: whoever stops the server waits for the run's end. */
+#define LOCK_WAIT_US (5 * CLOCK_S_US)
 
 /* Idle (waits for the timer), or running (the item is with the thread). */
 struct crl_timer {
@@ -28,6 +30,12 @@ static void
 log_result(void *ctx, const struct crl_result *r)
 {
 	(void)ctx;
+	if (r->error != NULL) {
+		log_error("crl", r->issuer[0] != '\0' ? r->issuer : NULL,
+		    "event=not-written signer=%s error=\"%s\"", r->signer,
+		    r->error);
+		return;
+	}
 	metric_add(METRIC_CRL_WRITTEN, 1);
 	log_info("crl", r->issuer,
 	    "event=written number=%" PRId64 " base=%" PRId64 " entries=%" PRId64
@@ -106,6 +114,7 @@ crl_timer_new(const struct crl_timer_options *options, struct err *err)
 		return NULL;
 	}
 	t->options = *options;
+	t->options.crl.lock_wait_us = LOCK_WAIT_US;
 	t->item.done = timer_done;
 	if ((t->work = work_new(&work, err)) == NULL) {
 		free(t);

@@ -63,6 +63,20 @@ base_is_due(const struct issuer_row *row, const struct store_crl_begin *r)
 	    llabs(r->now_us - row->base_us) >= r->base_every_us;
 }
 
+/* Half of all numbers stays free, so that none ever wraps around. */
+static int
+check_number(
+    const char *issuer, int64_t number, const char *whose, struct err *err)
+{
+	if (number >= 0 && number < STORE_CRL_NUMBER_END - 1)
+		return 0;
+	return err_set(err, ERR_RANGE,
+	    "the last CRL number of issuer %s is %" PRId64 " according to %s, "
+	    "and must be from 0 to 2^62 - 2 for another to follow; doc/crl.md "
+	    "says how to set it right",
+	    issuer, number, whose);
+}
+
 static int
 begin_run(struct store_db *db, struct store_req *req, struct err *err)
 {
@@ -75,6 +89,9 @@ begin_run(struct store_db *db, struct store_req *req, struct err *err)
 	    " VALUES ($1, 0, 0, 0, 0) ON CONFLICT (issuer) DO NOTHING");
 	db_bind_text(q, r->issuer);
 	if (db_run(q, err) == -1 || issuer_lock(db, r->issuer, &row, err) == -1)
+		return -1;
+	if (check_number(r->issuer, row.number, "the store", err) == -1 ||
+	    check_number(r->issuer, r->above, "its file", err) == -1)
 		return -1;
 	if (row.number < r->above)
 		row.number = r->above;

@@ -7,13 +7,6 @@
 #include <openssl/x509v3.h>
 
 #include "crl_extension.h"
-#include "wire/crl_file.h"
-
-#define EXPLICIT_0 0xa0
-#define SEQUENCE 0x30
-#define TAIL_MAX 65536 /* bytes of extensions that are read back */
-
-/* ---- making them */
 
 /* Add one; the value is freed with its own function by the caller. */
 static bool
@@ -144,63 +137,4 @@ crl_extensions_make(const X509 *issuer, int64_t number, int64_t base,
 	OPENSSL_free(der);
 	sk_X509_EXTENSION_pop_free(list, X509_EXTENSION_free);
 	return out;
-}
-
-/* ---- reading one back */
-
-/* A tag and the length of what follows; -1 when it is none. */
-static int
-header_read(FILE *f, long *len)
-{
-	int tag = getc(f), c = getc(f), i;
-
-	if (tag == EOF || c == EOF)
-		return -1;
-	*len = c;
-	if (c < 0x80)
-		return tag;
-	for (*len = 0, i = c & 0x7f; i > 0; i--) {
-		if ((c = getc(f)) == EOF || *len > LONG_MAX >> 8)
-			return -1;
-		*len = *len << 8 | c;
-	}
-	return tag;
-}
-
-static int64_t
-number_of(const unsigned char *der, long len)
-{
-	STACK_OF(X509_EXTENSION) *list = d2i_X509_EXTENSIONS(NULL, &der, len);
-	ASN1_INTEGER *value;
-	int64_t n = -1;
-
-	value = X509V3_get_d2i(list, NID_crl_number, NULL, NULL);
-	if (value == NULL || ASN1_INTEGER_get_int64(&n, value) != 1)
-		n = -1;
-	ASN1_INTEGER_free(value);
-	sk_X509_EXTENSION_pop_free(list, X509_EXTENSION_free);
-	return n;
-}
-
-/* Inside TBSCertList: skip what is not crlExtensions. */
-int64_t
-crl_extensions_number(FILE *f)
-{
-	unsigned char *der;
-	int64_t n = -1;
-	long len;
-	int tag;
-
-	if (header_read(f, &len) != SEQUENCE ||
-	    header_read(f, &len) != SEQUENCE)
-		return -1;
-	while ((tag = header_read(f, &len)) != EXPLICIT_0)
-		if (tag == -1 || fseek(f, len, SEEK_CUR) == -1)
-			return -1;
-	if (len <= 0 || len > TAIL_MAX || (der = malloc((size_t)len)) == NULL)
-		return -1;
-	if (fread(der, 1, (size_t)len, f) == (size_t)len)
-		n = number_of(der, len);
-	free(der);
-	return n;
 }

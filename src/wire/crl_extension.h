@@ -7,7 +7,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 struct x509_st;
 
@@ -19,9 +18,5 @@ struct x509_st;
  */
 unsigned char *crl_extensions_make(const struct x509_st *issuer, int64_t number,
     int64_t base, const char *freshest_url, const char *idp_url, size_t *len);
-
-/* The CRL number of a file, without reading its entries; -1 when it is no CRL
- * or has none. */
-int64_t crl_extensions_number(FILE *f);
 
 #endif

@@ -425,21 +425,3 @@ crl_file_finish(struct crl_file *f, int64_t *bytes, struct err *err)
 	free(head);
 	return rc == -1 ? -1 : file_place(f, err);
 }
-
-int64_t
-crl_file_number(const char *path, struct err *err)
-{
-	FILE *f = fopen(path, "re");
-	int64_t n;
-
-	if (f == NULL && errno == ENOENT)
-		return 0;
-	if (f == NULL)
-		return io_fail(path, err);
-	n = crl_extensions_number(f);
-	fclose(f);
-	if (n == -1)
-		return err_set(err, ERR_PARSE,
-		    "%s is not a CRL with a number; move it away", path);
-	return n;
-}

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include <openssl/err.h>
@@ -11,6 +9,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "base/file.h"
 #include "base/str.h"
 #include "wire/crl_signer.h"
 
@@ -44,10 +43,10 @@ openssl_fail(struct err *err, enum err_code code, const char *path)
 static int
 load_cert(struct crl_signer *s, const char *path, struct err *err)
 {
-	FILE *f = fopen(path, "re");
+	FILE *f = file_open(path, 0, err);
 
 	if (f == NULL)
-		return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+		return -1;
 	s->cert = PEM_read_X509(f, NULL, NULL, NULL);
 	fclose(f);
 	if (s->cert == NULL)
@@ -58,11 +57,11 @@ load_cert(struct crl_signer *s, const char *path, struct err *err)
 static int
 load_key(struct crl_signer *s, const char *path, struct err *err)
 {
-	FILE *f = fopen(path, "re");
+	FILE *f = file_open(path, 0, err);
 	struct stat st;
 
 	if (f == NULL)
-		return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+		return -1;
 	if (fstat(fileno(f), &st) == -1 || (st.st_mode & 077) != 0) {
 		fclose(f);
 		return err_set(err, ERR_REFUSED,

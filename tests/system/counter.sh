@@ -165,6 +165,23 @@ ok "the signature is the issuer's" sh -c "openssl crl -inform DER -in '$here/crl
 ok "the delta's, too" sh -c "openssl crl -inform DER -in '$here/crl/$hash-delta.crl' -noout -CAfile '$here/signers/ca.crt' 2>&1 | grep -q 'verify OK'"
 fails "of an issuer that is not here" "no certificate in it has the key" \
 	"$bin/holdline" crl -c "$here/conf" --issuer 0000000000000000000000000000000000000000
+
+# What others can do to the folder, and one signer to another, stops no list.
+before=$((16#$(crl_number)))
+ok "a lock on the folder keeps nobody" timeout 60 flock -x "$here/crl" \
+	"$bin/holdline" crl -c "$here/conf"
+rm "$here/crl/$hash.crl" && mkfifo "$here/crl/$hash.crl"
+ok "a FIFO in a list's place keeps nobody" timeout 60 "$bin/holdline" crl -c "$here/conf"
+openssl ecparam -name prime256v1 -genkey -noout -out "$here/signers/a.key"
+openssl req -x509 -new -key "$here/signers/a.key" -subj "/CN=Another CA" \
+	-out "$here/signers/a.crt"
+chmod 644 "$here/signers/a.key"
+fails "another signer's trouble is told" "a.key" "$bin/holdline" crl -c "$here/conf"
+"$bin/holdline" crl -c "$here/conf" --json >"$here/crl.json" 2>/dev/null
+is "in JSON, too" "a.crt" "$(field 0.signer <"$here/crl.json")"
+is "and stops no other's" $((before + 4)) $((16#$(crl_number)))
+rm "$here/signers/a.crt" "$here/signers/a.key"
+
 chmod 644 "$here/signers/ca.key"
 fails "a key that others may read" "chmod 600" "$bin/holdline" crl -c "$here/conf"
 chmod 600 "$here/signers/ca.key"

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -11,6 +13,7 @@
 #include "publish/crl.h"
 #include "store/crl.h"
 #include "wire/crl_file.h"
+#include "wire/crl_number.h"
 #include "wire/crl_signer.h"
 
 #define DAY (24 * 3600 * CLOCK_S_US)
@@ -91,6 +94,8 @@ issuer_close(struct issuer *i)
 	    crl_signer_hash(i->signer));
 	unlink(path);
 	snprintf(path, sizeof(path), "%s/one.crl", i->dir);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/.lock", i->dir);
 	unlink(path);
 	unlink(i->crt);
 	unlink(i->key);
@@ -221,7 +226,8 @@ test_any_number_of_entries(void **state)
 			crl = crl_read(&issuer, "/one.crl");
 			assert_int_equal(crl_entries(crl), counts[i]);
 			assert_int_equal(crl_int(crl, NID_crl_number), 7);
-			assert_int_equal(crl_file_number(path, &err), 7);
+			assert_int_equal(
+			    crl_number_read(path, issuer.signer, &err), 7);
 			X509_CRL_free(crl);
 		}
 		issuer_close(&issuer);
@@ -341,7 +347,7 @@ test_what_is_not_finished_changes_nothing(void **state)
 	assert_non_null(f = crl_file_new(&o, &err));
 	assert_int_equal(crl_file_add(f, "01", 6, NOON, &err), 0);
 	crl_file_free(f);
-	assert_int_equal(crl_file_number(path, &err), 7);
+	assert_int_equal(crl_number_read(path, issuer.signer, &err), 7);
 	issuer_close(&issuer); /* the folder is empty apart from it */
 }
 
@@ -358,17 +364,123 @@ test_signers_that_are_refused(void **state)
 	assert_null(crl_signer_load(a.crt, b.key, &err));
 	assert_int_equal(err.code, ERR_CONFLICT);
 	assert_null(crl_signer_load(a.crt, "/no/such/file", &err));
-	assert_int_equal(err.code, ERR_IO);
+	assert_int_equal(err.code, ERR_NOTFOUND);
 	assert_null(crl_signer_load(a.key, a.key, &err));
 	assert_int_equal(err.code, ERR_PARSE);
 	assert_int_equal(chmod(a.key, 0640), 0);
 	assert_null(crl_signer_load(a.crt, a.key, &err));
 	assert_int_equal(err.code, ERR_REFUSED);
-	assert_int_equal(crl_file_number(a.crt, &err), -1);
-	snprintf(path, sizeof(path), "%s/none", a.dir);
-	assert_int_equal(crl_file_number(path, &err), 0);
+	snprintf(path, sizeof(path), "%s/fifo", a.dir);
+	assert_int_equal(mkfifo(path, 0600), 0); /* nobody writes into it */
+	assert_null(crl_signer_load(path, b.key, &err));
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_null(crl_signer_load(b.crt, path, &err));
+	assert_int_equal(err.code, ERR_REFUSED);
+	unlink(path);
 	issuer_close(&a);
 	issuer_close(&b);
+}
+
+/* ---- what a file says about its number */
+
+static void
+list_write(const struct issuer *i, const char *path, int64_t number)
+{
+	struct crl_file_options o = { .signer = i->signer,
+		.path = path,
+		.number = number,
+		.this_us = NOON,
+		.next_us = NOON + DAY,
+		.freshest_url = "",
+		.idp_url = "" };
+	struct err err = { 0 };
+	struct crl_file *f = crl_file_new(&o, &err);
+	int64_t bytes;
+
+	assert_non_null(f);
+	assert_int_equal(crl_file_add(f, "01", 6, NOON, &err), 0);
+	assert_int_equal(crl_file_finish(f, &bytes, &err), 0);
+	crl_file_free(f);
+}
+
+/* Change bytes of a file in place. */
+static void
+file_patch(const char *path, const void *from, const void *to, size_t len)
+{
+	int fd = open(path, O_RDWR);
+	char bytes[4096], *at;
+	ssize_t n = read(fd, bytes, sizeof(bytes));
+
+	assert_true(n > 0);
+	at = memmem(bytes, (size_t)n, from, len);
+	assert_non_null(at);
+	assert_int_equal(pwrite(fd, to, len, at - bytes), len);
+	close(fd);
+}
+
+#define HUGE_NUMBER "\x7f\xff\xff\xff\xff\xff\xff\xff"
+#define SOME_NUMBER INT64_C(0x0102030405060708)
+#define SOME_BYTES "\1\2\3\4\5\6\7\10"
+
+static void
+test_a_number_is_believed_when_it_is_signed(void **state)
+{
+	struct issuer a, b;
+	struct err err = { 0 };
+	char path[160];
+	struct stat st;
+	off_t size;
+
+	(void)state;
+	issuer_open(&a, "EC");
+	issuer_open(&b, "RSA");
+	snprintf(path, sizeof(path), "%s/one.crl", a.dir);
+	assert_int_equal(crl_number_read(path, a.signer, &err), 0);
+	list_write(&a, path, SOME_NUMBER);
+	assert_int_equal(crl_number_read(path, a.signer, &err), SOME_NUMBER);
+	assert_int_equal(crl_number_read(path, b.signer, &err), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	file_patch(path, SOME_BYTES, HUGE_NUMBER, 8);
+	assert_int_equal(crl_number_read(path, a.signer, &err), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	/* cut anywhere */
+	list_write(&a, path, SOME_NUMBER);
+	assert_int_equal(stat(path, &st), 0);
+	for (size = st.st_size - 1; size >= 0; size--) {
+		assert_int_equal(truncate(path, size), 0);
+		assert_int_equal(crl_number_read(path, a.signer, &err), -1);
+		assert_int_equal(err.code, ERR_REFUSED);
+	}
+	assert_int_equal(crl_number_read(a.crt, a.signer, &err), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	issuer_close(&a);
+	issuer_close(&b);
+}
+
+static void
+test_a_number_that_none_can_follow(void **state)
+{
+	static const int64_t odd[] = { -1, INT64_MIN, CRL_NUMBER_END,
+		INT64_MAX };
+	struct issuer issuer;
+	struct err err = { 0 };
+	char path[160];
+	size_t i;
+
+	(void)state;
+	issuer_open(&issuer, "EC");
+	snprintf(path, sizeof(path), "%s/one.crl", issuer.dir);
+	for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		list_write(&issuer, path, odd[i]);
+		assert_int_equal(
+		    crl_number_read(path, issuer.signer, &err), -1);
+		assert_int_equal(err.code, ERR_RANGE);
+		assert_non_null(strstr(err.text, "move the file away"));
+	}
+	list_write(&issuer, path, CRL_NUMBER_END - 1);
+	assert_int_equal(
+	    crl_number_read(path, issuer.signer, &err), CRL_NUMBER_END - 1);
+	issuer_close(&issuer);
 }
 
 /* ---- from the store */
@@ -379,13 +491,17 @@ struct site {
 	struct crl_options options;
 };
 
-static struct crl_result last;
+static struct crl_result last; /* that was written */
+static char last_error[320];
 
 static void
 on_result(void *ctx, const struct crl_result *r)
 {
 	(void)ctx;
-	last = *r;
+	if (r->error == NULL)
+		last = *r;
+	else
+		str_copy(last_error, sizeof(last_error), r->error);
 }
 
 static int
@@ -430,6 +546,25 @@ crl_run(struct site *s)
 
 	if (crl_write(&s->options, "", on_result, NULL, &err) == -1)
 		fail_msg("%s", err.text);
+}
+
+/* It fails, and says these words of a signer. */
+static void
+crl_fails(struct site *s, const char *words)
+{
+	struct err err = { 0 };
+
+	last_error[0] = '\0';
+	assert_int_equal(crl_write(&s->options, "", on_result, NULL, &err), -1);
+	if (strstr(last_error, words) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", last_error, words);
+}
+
+static void
+site_path(const struct site *s, const char *end, char path[160])
+{
+	snprintf(path, 160, "%s/%s%s", s->issuer.dir,
+	    crl_signer_hash(s->issuer.signer), end);
 }
 
 /* A person whose certificates are our issuer's. */
@@ -573,6 +708,238 @@ test_numbers_only_grow(void **state)
 	assert_int_equal(last.number, 3);
 }
 
+/* The list, or its delta, with a number that the store has forgotten. */
+static void
+test_a_restored_store_learns_from_both_lists(void **state)
+{
+	struct site *s = *state;
+	char path[160];
+
+	crl_run(s);
+	site_path(s, "-delta.crl", path);
+	list_write(&s->issuer, path, 41);
+	crl_run(s);
+	assert_int_equal(last.number, 42);
+	site_path(s, ".crl", path);
+	list_write(&s->issuer, path, 99);
+	crl_run(s);
+	assert_int_equal(last.number, 100);
+}
+
+/* Whoever can write into the folder must not use up the numbers, nor stop the
+ * lists. */
+static void
+test_a_forged_number_counts_for_nothing(void **state)
+{
+	struct site *s = *state;
+	X509_CRL *crl;
+	char path[160];
+
+	crl_run(s);
+	site_path(s, ".crl", path);
+	list_write(&s->issuer, path, SOME_NUMBER);
+	file_patch(path, SOME_BYTES, HUGE_NUMBER, 8);
+	crl_run(s);
+	assert_int_equal(last.number, 2);
+	crl = crl_read(&s->issuer, ".crl");
+	assert_int_equal(crl_int(crl, NID_crl_number), 2);
+	X509_CRL_free(crl);
+}
+
+/* Numbers end before they wrap around, with a sentence. */
+static void
+test_numbers_do_not_overflow(void **state)
+{
+	static const char *const numbers[] = { "9223372036854775807",
+		"4611686018427387903", "-9223372036854775808", "-1" };
+	struct site *s = *state;
+	char path[160], sql[120];
+	struct err err = { 0 };
+	size_t i;
+
+	crl_run(s);
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		snprintf(sql, sizeof(sql), "UPDATE crl_issuers SET number = %s",
+		    numbers[i]);
+		world_sql(s->w, sql);
+		crl_fails(s, numbers[i]);
+		crl_fails(s, "according to the store");
+	}
+	/* what doc/crl.md tells to do */
+	world_sql(s->w,
+	    "UPDATE crl_issuers SET number = 1, marking = 0, base = 0,"
+	    " base_us = 0");
+	site_path(s, ".crl", path);
+	list_write(&s->issuer, path, INT64_MAX);
+	crl_fails(s, "move the file away");
+	assert_int_equal(
+	    crl_number_read(path, s->issuer.signer, &err), -1); /* as it was */
+	assert_int_equal(err.code, ERR_RANGE);
+	assert_int_equal(unlink(path), 0);
+	crl_run(s);
+	assert_int_equal(last.number, 2);
+	assert_true(last.is_base);
+}
+
+/* A FIFO that nobody ever writes into, and a link out of the folder. */
+static void
+test_what_is_no_file_is_replaced(void **state)
+{
+	struct site *s = *state;
+	char path[160];
+	struct stat st;
+
+	site_path(s, ".crl", path);
+	assert_int_equal(mkfifo(path, 0644), 0);
+	crl_run(s);
+	assert_int_equal(lstat(path, &st), 0);
+	assert_true(S_ISREG(st.st_mode));
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("ca.crt", path), 0);
+	crl_run(s);
+	assert_int_equal(lstat(path, &st), 0);
+	assert_true(S_ISREG(st.st_mode));
+}
+
+/* ---- one trouble at a time */
+
+/* Another issuer whose signer comes first, in the site's folder. */
+static void
+second_open(struct site *s, struct issuer *second)
+{
+	char crt[96], key[96];
+
+	issuer_open(second, "EC");
+	snprintf(crt, sizeof(crt), "%s/b.crt", s->issuer.dir);
+	snprintf(key, sizeof(key), "%s/b.key", s->issuer.dir);
+	assert_int_equal(rename(second->crt, crt), 0);
+	assert_int_equal(rename(second->key, key), 0);
+	assert_int_equal(rmdir(second->dir), 0);
+	strcpy(second->dir, s->issuer.dir);
+	strcpy(second->crt, crt);
+	strcpy(second->key, key);
+}
+
+static void
+second_close(struct issuer *second)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/%s.crl", second->dir,
+	    crl_signer_hash(second->signer));
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/%s-delta.crl", second->dir,
+	    crl_signer_hash(second->signer));
+	unlink(path);
+	unlink(second->crt);
+	unlink(second->key);
+	crl_signer_free(second->signer);
+}
+
+static void
+test_one_issuers_trouble_is_not_the_others(void **state)
+{
+	struct site *s = *state;
+	struct issuer second;
+	struct err err = { 0 };
+	char path[160];
+
+	second_open(s, &second);
+	crl_run(s);
+	assert_int_equal(last.number, 1);
+	/* its key is too open */
+	assert_int_equal(chmod(second.key, 0644), 0);
+	crl_fails(s, "chmod 600");
+	assert_string_equal(last.issuer, crl_signer_hash(s->issuer.signer));
+	assert_int_equal(last.number, 2);
+	/* who asks for one gets that one */
+	assert_int_equal(
+	    crl_write(&s->options, crl_signer_hash(s->issuer.signer), on_result,
+		NULL, &err),
+	    0);
+	assert_int_equal(last.number, 3);
+	assert_int_equal(crl_write(&s->options, crl_signer_hash(second.signer),
+			     on_result, NULL, &err),
+	    -1);
+	assert_int_equal(chmod(second.key, 0600), 0);
+	/* its list cannot be put in place */
+	snprintf(path, sizeof(path), "%s/%s.crl", second.dir,
+	    crl_signer_hash(second.signer));
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	crl_fails(s, crl_signer_hash(second.signer));
+	assert_string_equal(last.issuer, crl_signer_hash(s->issuer.signer));
+	assert_int_equal(last.number, 4);
+	assert_int_equal(rmdir(path), 0);
+	crl_run(s);
+	assert_int_equal(last.number, 5);
+	second_close(&second);
+}
+
+static void
+lock_says(struct site *s, const char *words)
+{
+	struct err err = { 0 };
+
+	assert_int_equal(crl_write(&s->options, "", on_result, NULL, &err), -1);
+	if (strstr(err.text, words) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", err.text, words);
+}
+
+/* Who may read the folder can lock the folder itself, and nothing more. */
+static void
+test_a_reader_of_the_folder_stops_nothing(void **state)
+{
+	struct site *s = *state;
+	struct stat st;
+	char path[160];
+	int fd = open(s->issuer.dir, O_RDONLY | O_DIRECTORY);
+
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+	crl_run(s);
+	close(fd);
+	snprintf(path, sizeof(path), "%s/.lock", s->issuer.dir);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void
+test_a_lock_is_not_awaited_for_ever(void **state)
+{
+	struct site *s = *state;
+	char path[160], words[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/.lock", s->issuer.dir);
+	fd = open(path, O_RDWR | O_CREAT, 0600);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+	lock_says(s, "another process writes CRLs there");
+	snprintf(words, sizeof(words), "it is process %d:", (int)getpid());
+	lock_says(s, words);
+	close(fd);
+	crl_run(s);
+}
+
+static void
+test_a_lock_that_is_not_ours_is_refused(void **state)
+{
+	struct site *s = *state;
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/.lock", s->issuer.dir);
+	assert_int_equal(symlink("ca.key", path), 0);
+	lock_says(s, "is not our lock");
+	unlink(path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	lock_says(s, "is not our lock");
+	unlink(path);
+	crl_run(s);
+	assert_int_equal(chmod(path, 0644), 0);
+	lock_says(s, "is not our lock");
+	assert_int_equal(chmod(path, 0600), 0);
+	crl_run(s);
+}
+
 static struct store_crl_begin
 begin(struct site *s, int64_t base_every_us)
 {
@@ -713,7 +1080,7 @@ test_many_entries(void **state)
 #endif
 	snprintf(path, sizeof(path), "%s/%s.crl", s->issuer.dir,
 	    crl_signer_hash(s->issuer.signer));
-	assert_int_equal(crl_file_number(path, &err), 1);
+	assert_int_equal(crl_number_read(path, s->issuer.signer, &err), 1);
 	if (n <= 20000) {
 		X509_CRL *crl = crl_read(&s->issuer, ".crl");
 
@@ -733,11 +1100,21 @@ main(void)
 		cmocka_unit_test(test_extensions_are_those_that_were_asked_for),
 		cmocka_unit_test(test_what_is_not_finished_changes_nothing),
 		cmocka_unit_test(test_signers_that_are_refused),
+		cmocka_unit_test(test_a_number_is_believed_when_it_is_signed),
+		cmocka_unit_test(test_a_number_that_none_can_follow),
 		SITE_TEST(test_the_first_lists_are_empty_and_belong_together),
 		SITE_TEST(test_a_hold_a_lift_and_a_revocation),
 		SITE_TEST(test_a_lift_of_what_the_base_has_not_is_in_the_delta),
 		SITE_TEST(test_an_expired_one_is_in_one_more_base),
 		SITE_TEST(test_numbers_only_grow),
+		SITE_TEST(test_a_restored_store_learns_from_both_lists),
+		SITE_TEST(test_a_forged_number_counts_for_nothing),
+		SITE_TEST(test_numbers_do_not_overflow),
+		SITE_TEST(test_what_is_no_file_is_replaced),
+		SITE_TEST(test_one_issuers_trouble_is_not_the_others),
+		SITE_TEST(test_a_reader_of_the_folder_stops_nothing),
+		SITE_TEST(test_a_lock_is_not_awaited_for_ever),
+		SITE_TEST(test_a_lock_that_is_not_ours_is_refused),
 		SITE_TEST(test_of_two_bases_at_once_the_later_counts),
 		SITE_TEST(test_a_base_that_was_not_finished),
 		SITE_TEST(test_many_entries),
