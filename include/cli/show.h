@@ -15,7 +15,8 @@
 struct json_t; /* jansson's */
 struct store_cert;
 
-/* Print text, filled up with blanks to so many columns of a terminal. */
+/* Print text, filled up with blanks to so many columns of a terminal; at least
+ * one blank. */
 void show_padded(FILE *out, const char *text, unsigned int columns);
 
 /* Print an instant, or "not yet" for 0. */

@@ -48,13 +48,13 @@ kind_read(const char *text, int *kind)
 
 /* What it is about: a certificate, or a case. */
 static const char *
-about(const struct store_dispatch *d, char out[64])
+about(const struct store_dispatch *d, char out[80])
 {
 	if (d->cert.id != 0)
 		snprintf(
-		    out, 64, "%s gen %" PRId64, d->cert.serial, d->generation);
+		    out, 80, "%s gen %" PRId64, d->cert.serial, d->generation);
 	else
-		snprintf(out, 64, "%s", d->receipt);
+		snprintf(out, 80, "%s", d->receipt);
 	return out;
 }
 
@@ -135,7 +135,7 @@ list_header(void)
 static void
 list_row(const struct store_dispatch *d)
 {
-	char text[64];
+	char text[80];
 
 	snprintf(text, sizeof(text), "%" PRId64, d->id);
 	show_padded(stdout, text, ID_COLUMNS);
@@ -262,7 +262,7 @@ const struct cli_command cli_dispatch_list = {
 static void
 show_row(const struct store_dispatch *d)
 {
-	char text[64];
+	char text[80];
 
 	printf("to          %s\n", store_dispatch_kind_name(d->kind));
 	printf("what        %s\n", store_dispatch_what_name(d->what));
@@ -279,7 +279,7 @@ show_row(const struct store_dispatch *d)
 static void
 show_attempt(const struct store_dispatch_attempt *a)
 {
-	char text[64];
+	char text[80];
 
 	snprintf(text, sizeof(text), "  %" PRId64, a->nr);
 	show_padded(stdout, text, ID_COLUMNS);

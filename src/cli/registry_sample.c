@@ -233,6 +233,7 @@ write_holder(struct sample *s, struct holder *h)
 {
 	int later;
 
+	h->smartphone = false;
 	write_pair(s, h, STORE_CARD, h->not_before);
 	if (h->age < AGE_SIGNATURE || !one_in(s, ONE_IN_PHONE))
 		return;

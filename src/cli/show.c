@@ -34,8 +34,9 @@ show_padded(FILE *out, const char *text, unsigned int columns)
 	size_t n = str_columns(text);
 
 	fputs(text, out);
-	for (; n < columns; n++)
+	do /* what is wider than its column does not touch the next one */
 		putc(' ', out);
+	while (++n < columns);
 }
 
 void

@@ -129,7 +129,7 @@ const struct cli_command cli_store_copy = {
 	    "  -h, --help        print this\n"
 	    "\n"
 	    "Example:\n"
-	    "  holdline store copy --from /var/lib/holdline/store.db \\\n"
+	    "  holdline store copy --from /var/lib/holdline/holdline.db \\\n"
 	    "      --to 'postgresql://holdline@db1/holdline'\n",
 	.run = copy_run,
 };

@@ -181,6 +181,9 @@ reach_hint(const PGconn *conn, const char *words)
 	    strstr(words, "standby") != NULL)
 		return "no server that can be written; name the primary, and "
 		       "its standby beside it: HOST1,HOST2";
+	if (strstr(words, "no pg_hba.conf entry") != NULL)
+		return "it lets nobody in like this; check role and database "
+		       "in the URL, and the server's pg_hba.conf";
 	if (strstr(words, "certificate") != NULL ||
 	    strstr(words, "SSL") != NULL)
 		return "TLS failed; name the authority's certificate with "

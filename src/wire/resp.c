@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -93,6 +94,17 @@ static bool
 resp_in_tls(const struct resp *r)
 {
 	return r->ssl != NULL && SSL_get_state(r->ssl) != TLS_ST_BEFORE;
+}
+
+/* A handshake is begun before the server has answered at all. */
+static bool
+resp_has_no_peer(const struct resp *r)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+
+	return getpeername(bufferevent_getfd(r->bev), (struct sockaddr *)&peer,
+		   &len) == -1;
 }
 
 static void
@@ -204,6 +216,9 @@ on_event(struct bufferevent *bev, short what, void *ctx)
 		r->handler->on_open(r->ctx);
 	} else if ((what & BEV_EVENT_TIMEOUT) != 0)
 		resp_too_late(r);
+	else if (!r->open && resp_in_tls(r) && resp_has_no_peer(r))
+		resp_close(r,
+		    "the connection was refused or reset; does it run there?");
 	else if (resp_in_tls(r))
 		resp_close(r,
 		    tls_why(r->ssl, bufferevent_get_openssl_error(bev), why,

@@ -134,6 +134,19 @@ test_wrong_servers_and_wrong_files(void **state)
 	}
 }
 
+/* The commonest fault is no matter of certificates. */
+static void
+test_nobody_is_there(void **state)
+{
+	struct world *w = *state;
+
+	open_link(w);
+	wait_said(w,
+	    "why=\"the connection was refused or reset; does it run "
+	    "there?\"");
+	assert_int_equal(w->ups, 0);
+}
+
 static void
 test_an_expired_certificate(void **state)
 {
@@ -261,6 +274,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_both_sides_prove_who_they_are),
 		TEST(test_wrong_servers_and_wrong_files),
+		TEST(test_nobody_is_there),
 		TEST(test_an_expired_certificate),
 		TEST(test_tls_meets_plain),
 		TEST(test_files_are_read_anew),
