@@ -155,6 +155,7 @@ static const struct {
 	int reason;
 	const char *words;
 } alerts[] = {
+	{ SSL_R_UNEXPECTED_EOF_WHILE_READING, "it closed the connection" },
 	{ SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED,
 	    "it wants a client certificate; set tls_cert and tls_key" },
 	{ SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE,
