@@ -67,7 +67,8 @@ ok "less is allowed" sh -c "'$bin/holdlined' -t -c '$here/conf'"
 durability ""
 ok "a standby is made" make_standby
 ok "it starts" run_standby
-is "it is synchronous" sync "$(pg "SELECT sync_state FROM pg_stat_replication")"
+is_synchronous() { [ "$(pg "SELECT sync_state FROM pg_stat_replication")" = sync ]; }
+ok "it is synchronous" until_true is_synchronous
 ok "the server starts" start_daemon
 ok "the link is up" until_true grep -q event=cache-up "$here/log"
 ok "no word of loss" sh -c "! grep -q kept-by=one-server '$here/log'"
