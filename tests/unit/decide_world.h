@@ -104,4 +104,29 @@ decide(struct world *w, const struct decide_request *r,
 	return decide_as(w, "clerk", r, outcome);
 }
 
+/* The only certificate with that serial number. */
+static inline struct store_cert
+cert_of(struct world *w, const char *serial)
+{
+	struct store_cert_find r = { .n = 0 };
+
+	str_copy(r.serial, sizeof(r.serial), serial);
+	store_cert_find(w->store, &r);
+	must(w->store, &r.req);
+	assert_int_equal(r.n, 1);
+	return r.certs[0];
+}
+
+static inline void
+is_now(struct world *w, const char *serial, enum store_status status,
+    int64_t generation, int reason, int64_t status_us)
+{
+	struct store_cert c = cert_of(w, serial);
+
+	assert_int_equal(c.status, status);
+	assert_int_equal(c.generation, generation);
+	assert_int_equal(c.reason, reason);
+	assert_int_equal(c.status_us, status_us);
+}
+
 #endif
