@@ -34,6 +34,7 @@
 #include "base/log.h"
 #include "base/timer.h"
 #include "call/gateway.h"
+#include "tests/bench/figure.h"
 #include "wire/stream.h"
 
 #define AT_ONCE 64
@@ -612,14 +613,6 @@ idle_memory(struct server *s, unsigned int calls)
 /* ---- figures */
 
 static int
-by_double(const void *a, const void *b)
-{
-	const double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static int
 by_ns(const void *a, const void *b)
 {
 	const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -627,20 +620,10 @@ by_ns(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double
-median(const double *values, int n)
-{
-	double sorted[ROUNDS_MAX];
-
-	memcpy(sorted, values, (size_t)n * sizeof(*sorted));
-	qsort(sorted, (size_t)n, sizeof(*sorted), by_double);
-	return (sorted[(n - 1) / 2] + sorted[n / 2]) / 2;
-}
-
 static void
 print_server(struct server *s, int rounds)
 {
-	double rate = median(s->rate, rounds);
+	double rate = median(s->rate, (size_t)rounds);
 
 	qsort(s->ns, s->n_ns, sizeof(*s->ns), by_ns);
 	printf("%-9s %9.0f commands/s %8.0f calls/s   turnaround p50 %.0f us, "
@@ -648,10 +631,12 @@ print_server(struct server *s, int rounds)
 	    s->name, rate, rate / COMMANDS, s->ns[s->n_ns / 2] / 1e3,
 	    s->ns[s->n_ns * 99 / 100] / 1e3);
 	if (s->control != -1)
-		printf("   CPU %.1f us a command", median(s->cpu, rounds));
+		printf(
+		    "   CPU %.1f us a command", median(s->cpu, (size_t)rounds));
 	printf("\n");
 }
 
+/* Of each round; median() puts rounds out of order. */
 static double
 median_ratio(const double *a, const double *b, int n)
 {
@@ -660,17 +645,7 @@ median_ratio(const double *a, const double *b, int n)
 
 	for (i = 0; i < n; i++)
 		ratios[i] = a[i] / b[i];
-	return median(ratios, n);
-}
-
-static void
-print_goal(
-    const char *name, double value, const char *unit, bool at_most, double goal)
-{
-	bool ok = at_most ? value <= goal : value >= goal;
-
-	printf("bench %s %.2f %s goal %s %g %s\n", name, value, unit,
-	    at_most ? "<=" : ">=", goal, ok ? "ok" : "short");
+	return median(ratios, (size_t)n);
 }
 
 static void
@@ -707,7 +682,7 @@ bench_both(unsigned int calls, int rounds)
 {
 	struct server raw = { .control = -1 }, ours = { .control = -1 };
 	unsigned int idle;
-	double raw_kib, our_kib;
+	double raw_kib, our_kib, cpu, rate;
 	int i;
 
 	idle = idle_calls(); /* before the children inherit the limit */
@@ -724,15 +699,15 @@ bench_both(unsigned int calls, int rounds)
 	}
 	raw_kib = idle_memory(&raw, idle);
 	our_kib = idle_memory(&ours, idle);
+	cpu = median_ratio(ours.cpu, raw.cpu, rounds);
+	rate = median_ratio(ours.rate, raw.rate, rounds);
 	print_server(&raw, rounds);
 	print_server(&ours, rounds);
 	printf("%u idle calls: raw epoll %.2f, ours %.2f KiB a call\n", idle,
 	    raw_kib, our_kib);
-	print_goal("agi-cpu", median_ratio(ours.cpu, raw.cpu, rounds), "ratio",
-	    true, 1.6);
-	print_goal("agi-rate", median_ratio(ours.rate, raw.rate, rounds),
-	    "ratio", false, 0.8);
-	print_goal("agi-memory", our_kib, "KiB", true, 4);
+	report("agi-cpu", cpu, "<=", 1.6);
+	report("agi-rate", rate, ">=", 0.8);
+	report_in("KiB", "agi-memory", our_kib, "<=", 4);
 	server_stop(&raw);
 	server_stop(&ours);
 }

@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,6 +29,8 @@
 #include "base/clock.h"
 #include "store/hold.h"
 #include "store/registry.h"
+#include "tests/bench/figure.h"
+#include "tests/bench/redis_start.h"
 
 #define BATCH 1000
 #define ISSUER "00112233445566778899aabbccddeeff00112233"
@@ -46,30 +47,6 @@ in_dir(const char *name)
 
 	snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
 	return path;
-}
-
-static int
-by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-median(double *values, size_t n)
-{
-	qsort(values, n, sizeof(values[0]), by_value);
-	return values[n / 2];
-}
-
-static void
-report(const char *name, double value, const char *cmp, double goal)
-{
-	int good = *cmp == '>' ? value >= goal : value <= goal;
-
-	printf("bench %s %.2f x goal %s %.1f %s\n", name, value, cmp, goal,
-	    good ? "ok" : "short");
 }
 
 /* ---- the registry: person i has certificates 2i - 1 and 2i */
@@ -398,37 +375,6 @@ bench_rate(struct store *s)
 
 /* ---- one hold alone */
 
-/* Start a Redis on a socket in our folder; returns when it says it is ready.
- * It is killed when we die. */
-static pid_t
-redis_start(void)
-{
-	int out[2];
-	char line[512];
-	FILE *f;
-	pid_t pid;
-
-	if (pipe(out) == -1 || (pid = fork()) == -1)
-		err(1, "redis-server");
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGTERM);
-		dup2(out[1], STDOUT_FILENO);
-		close(out[0]);
-		close(out[1]);
-		execlp("redis-server", "redis-server", "--port", "0",
-		    "--unixsocket", in_dir("redis.sock"), "--save", "",
-		    "--appendonly", "no", "--dir", dir, (char *)NULL);
-		_exit(127);
-	}
-	close(out[1]);
-	f = fdopen(out[0], "r");
-	while (fgets(line, sizeof(line), f) != NULL)
-		if (strstr(line, "eady to accept") != NULL ||
-		    strstr(line, "now ready") != NULL)
-			return pid; /* f stays open, or it gets SIGPIPE */
-	errx(1, "redis-server did not start; is it installed?");
-}
-
 static void
 redis_ok(redisContext *c)
 {
@@ -560,7 +506,7 @@ main(int argc, char **argv)
 	copy_file(in_dir("store.db"), in_dir("bare.db"));
 	s = open_store(1);
 	bench_rate(s);
-	redis = redis_start();
+	redis = redis_start(dir);
 	c = redisConnectUnix(in_dir("redis.sock"));
 	if (c == NULL || c->err)
 		errx(1, "redis: %s", c != NULL ? c->errstr : "no memory");

@@ -49,6 +49,8 @@
 #include "ocsp/lookup.h"
 #include "ocsp/responder.h"
 #include "ocsp/signer.h"
+#include "tests/bench/figure.h"
+#include "tests/bench/redis_start.h"
 #include "wire/http_server.h"
 #include "wire/redis_link.h"
 
@@ -88,30 +90,6 @@ clock_of(pid_t pid)
 	if (clock_getcpuclockid(pid, &clock) != 0)
 		errx(1, "no CPU clock of process %d", (int)pid);
 	return clock;
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-static double
-median(double *values, unsigned int n)
-{
-	qsort(values, n, sizeof(*values), compare);
-	return values[n / 2];
-}
-
-static void
-report(const char *name, double value, const char *relation, double goal)
-{
-	bool ok = relation[0] == '<' ? value <= goal : value >= goal;
-
-	printf("bench %s %.2f ratio goal %s %.1f %s\n", name, value, relation,
-	    goal, ok ? "ok" : "short");
 }
 
 /* ---- the servers, each in a process of its own that dies with us */
@@ -301,34 +279,6 @@ ours_serve(int out)
 }
 
 /* ---- the cache */
-
-static pid_t
-redis_start(void)
-{
-	int out[2];
-	char line[512];
-	FILE *f;
-	pid_t pid;
-
-	if (pipe(out) == -1 || (pid = fork()) == -1)
-		err(1, "redis-server");
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGTERM);
-		dup2(out[1], STDOUT_FILENO);
-		close(out[0]);
-		close(out[1]);
-		execlp("redis-server", "redis-server", "--port", "0",
-		    "--unixsocket", in_dir("redis.sock"), "--save", "",
-		    "--appendonly", "no", "--dir", dir, (char *)NULL);
-		_exit(127);
-	}
-	close(out[1]);
-	f = fdopen(out[0], "r");
-	while (fgets(line, sizeof(line), f) != NULL)
-		if (strstr(line, "eady to accept") != NULL)
-			return pid; /* f stays open, or it gets SIGPIPE */
-	errx(1, "redis-server did not start; is it installed?");
-}
 
 static redisContext *redis;
 
@@ -684,7 +634,7 @@ main(int argc, char **argv)
 	if (mkdtemp(dir) == NULL)
 		err(1, "%s", dir);
 	make_authority();
-	server = redis_start();
+	server = redis_start(dir);
 	redis = redisConnectUnix(in_dir("redis.sock"));
 	if (redis == NULL || redis->err)
 		errx(1, "redis: %s", redis != NULL ? redis->errstr : "");

@@ -38,6 +38,8 @@
 #include "publish/publish.h"
 #include "store/hold.h"
 #include "store/registry.h"
+#include "tests/bench/figure.h"
+#include "tests/bench/redis_start.h"
 #include "tests/fault/ask_ocsp.h"
 #include "wire/redis_link.h"
 #include "wire/status_record.h"
@@ -112,21 +114,6 @@ run_until(const bool *flag)
 		}
 		event_base_loop(b.base, EVLOOP_ONCE);
 	}
-}
-
-static int
-by_value(const void *x, const void *y)
-{
-	double l = *(const double *)x, r = *(const double *)y;
-
-	return (l > r) - (l < r);
-}
-
-static double
-quantile(double *values, size_t n, size_t percent)
-{
-	qsort(values, n, sizeof(values[0]), by_value);
-	return values[n * percent / 100 < n ? n * percent / 100 : n - 1];
 }
 
 /* ---- push-rate */
@@ -219,7 +206,7 @@ rate_bare(void)
 static void
 bench_rate(void)
 {
-	double ours[64], bare[64], ratio[64], x;
+	double ours[64], bare[64], ratio[64];
 	unsigned int i;
 
 	for (i = 0; i < rounds; i++) {
@@ -229,10 +216,8 @@ bench_rate(void)
 	}
 	printf("pushed and read back %.0f/s, redis-benchmark's FCALL %.0f/s, "
 	       "%d in flight\n",
-	    quantile(ours, rounds, 50), quantile(bare, rounds, 50), IN_FLIGHT);
-	x = quantile(ratio, rounds, 50);
-	printf("bench push-rate %.2f x goal >= 0.8 %s\n", x,
-	    x >= 0.8 ? "ok" : "short");
+	    median(ours, rounds), median(bare, rounds), IN_FLIGHT);
+	report("push-rate", median(ratio, rounds), ">=", 0.8);
 }
 
 /* ---- push-delay */
@@ -347,18 +332,19 @@ probe_begin(void *ctx)
 static void
 bench_delay(const char *name)
 {
+	char figure[64];
 	double p50, p99;
 
 	b.n = 0;
 	b.done = false;
 	probe_begin(NULL);
 	run_until(&b.done);
-	p50 = quantile(b.delays, probes, 50);
+	p50 = median(b.delays, probes);
 	p99 = quantile(b.delays, probes, 99);
 	printf("%s: commit to the changed answer p50 %.2f ms, p99 %.2f ms\n",
 	    name, p50, p99);
-	printf("bench push-delay-%s-p99 %.2f ms goal <= 1000 %s\n", name, p99,
-	    p99 <= 1000 ? "ok" : "short");
+	snprintf(figure, sizeof(figure), "push-delay-%s-p99", name);
+	report_in("ms", figure, p99, "<=", 1000);
 }
 
 /* ---- what is measured */
@@ -511,36 +497,6 @@ open_links(void)
 	run_until(&b.beats_up);
 }
 
-/* Start a Redis on a socket in our folder; returns when it says it is ready.
- * It is killed when we die. */
-static pid_t
-redis_start(void)
-{
-	int out[2];
-	char line[512];
-	FILE *f;
-	pid_t pid;
-
-	if (pipe(out) == -1 || (pid = fork()) == -1)
-		err(1, "redis-server");
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGTERM);
-		dup2(out[1], STDOUT_FILENO);
-		close(out[0]);
-		close(out[1]);
-		execlp("redis-server", "redis-server", "--port", "0",
-		    "--unixsocket", b.sock, "--save", "", "--appendonly", "no",
-		    "--dir", b.dir, (char *)NULL);
-		_exit(127);
-	}
-	close(out[1]);
-	f = fdopen(out[0], "r");
-	while (fgets(line, sizeof(line), f) != NULL)
-		if (strstr(line, "eady to accept") != NULL)
-			return pid; /* f stays open, or it gets SIGPIPE */
-	errx(1, "redis-server did not start; is it installed?");
-}
-
 /* ---- the relying party's side */
 
 static void
@@ -691,7 +647,7 @@ main(int argc, char **argv)
 	snprintf(b.address, sizeof(b.address), "unix:%s", b.sock);
 	atexit(clean_up);
 	log_set_level(LOG_LEVEL_ERROR);
-	redis = redis_start();
+	redis = redis_start(b.dir);
 	b.base = event_base_new();
 	b.tick = evtimer_new(b.base, on_tick, NULL);
 	b.timers = timers_new(&timer_clock_real);

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "store/hold.h"
 #include "store/store.h"
+#include "tests/bench/figure.h"
 
 static char dir[128], holdline[512];
 
@@ -47,21 +48,6 @@ sh(const char *fmt, ...)
 		sh(__VA_ARGS__); \
 		(double)(clock_mono_us() - begun_us) / 1e6; \
 	})
-
-static inline int
-by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static inline double
-median(double *values, size_t n)
-{
-	qsort(values, n, sizeof(values[0]), by_value);
-	return values[n / 2];
-}
 
 /* ---- PostgreSQL */
 

@@ -157,13 +157,11 @@ import(struct run *r, struct store *s)
 static void
 show_holds(void)
 {
-	if (n_holds == 0)
-		return;
-	qsort(took, n_holds, sizeof(took[0]), by_value);
-	printf("  %u holds meanwhile: p50 %.1f ms, p90 %.1f ms, p99 %.1f ms,"
-	       " longest %.1f ms\n",
-	    n_holds, took[n_holds / 2], took[n_holds * 9 / 10],
-	    took[n_holds * 99 / 100], took[n_holds - 1]);
+	if (n_holds > 0)
+		printf("  %u holds meanwhile: p50 %.1f ms, p90 %.1f ms, "
+		       "p99 %.1f ms, longest %.1f ms\n",
+		    n_holds, median(took, n_holds), quantile(took, n_holds, 90),
+		    quantile(took, n_holds, 99), quantile(took, n_holds, 100));
 }
 
 /* ---- looking up */
