@@ -47,19 +47,23 @@ struct store;
 struct cli_site {
 	struct conf *conf;
 	struct store *store;
-	struct keyring *keys; /* NULL unless asked for */
+	struct keyring *keys; /* NULL unless cli_open_busy() opened it */
 };
 
 /*
  * Load the configuration (`path`, or else $HOLDLINE_CONF, or else
- * /etc/holdline/holdline.conf), open its store without a thread and, when
- * with_keys, its key file.  Returns 0, or -1 with *err; close in both cases.
+ * /etc/holdline/holdline.conf) and open its store, without a thread.  Returns
+ * 0, or -1 with *err; close in both cases.
  */
-int cli_open(
-    struct cli_site *site, const char *path, int with_keys, struct err *err);
+int cli_open(struct cli_site *site, const char *path, struct err *err);
 
-/* The same with the keys, and a store with a thread of its own: for a command
- * that has other things to do while the store works. */
+/* The same, for a command that has nothing else to open: 0, or, after saying
+ * why not, its exit status, and nothing is open. */
+int cli_begin(
+    const struct cli_command *self, struct cli_site *site, const char *path);
+
+/* As cli_open(), with the key file, and a store with a thread of its own: for a
+ * command that has other things to do while the store works. */
 int cli_open_busy(struct cli_site *site, const char *path, struct err *err);
 
 /*

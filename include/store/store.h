@@ -113,6 +113,9 @@ size_t store_pending(const struct store *s);
  */
 int store_wait(struct store *s, struct store_req *req);
 
+/* The same, with the reason in *err as well. */
+int store_await(struct store *s, struct store_req *req, struct err *err);
+
 /* A certificate's status in the store, the cache and the registry file. */
 enum store_status {
 	STORE_GOOD,

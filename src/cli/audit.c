@@ -120,17 +120,13 @@ audit_verify_run(const struct cli_command *self, int argc, char **argv)
 		return rc;
 	if (against != NULL && checkpoint_load(against, &r, &err) == -1)
 		return cli_fail(self, err.text);
-	if (cli_open(&site, conf, 0, &err) == -1) {
-		rc = cli_fail(self, err.text);
-		goto out;
-	}
+	if ((rc = cli_begin(self, &site, conf)) != 0)
+		return rc;
 	store_audit_verify(site.store, &r);
 	if (store_wait(site.store, &r.req) == -1)
 		rc = cli_fail(self, r.req.err.text);
 	else
 		print_whole(&r);
-
-out:
 	cli_close(&site);
 	return rc;
 }

@@ -117,10 +117,9 @@ ca_check_run(const struct cli_command *self, int argc, char **argv)
 		return rc;
 	if (registry_serial(found.serial, argv[at], &err) == -1)
 		return cli_usage(self, "serial number: %s", err.text);
-	if (cli_open(&site, conf, 0, &err) == -1)
-		rc = cli_fail(self, err.text);
-	else
-		rc = check_report(self, &site, &found);
+	if ((rc = cli_begin(self, &site, conf)) != 0)
+		return rc;
+	rc = check_report(self, &site, &found);
 	cli_close(&site);
 	return rc;
 }

@@ -106,10 +106,8 @@ ask_store(struct status *s, struct err *err)
 	store_outbox_depth(store, &s->depth);
 	store_lease(store, &s->lease);
 	for (i = 0; i < sizeof(reqs) / sizeof(reqs[0]); i++)
-		if (store_wait(store, reqs[i]) == -1) {
-			*err = reqs[i]->err;
+		if (store_await(store, reqs[i], err) == -1)
 			return -1;
-		}
 	return 0;
 }
 

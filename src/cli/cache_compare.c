@@ -203,10 +203,8 @@ count_certificates(struct comparison *c, int keep_day, struct err *err)
 	struct store_status_count r = { .from_day = keep_day };
 
 	store_status_count(c->site.site.store, &r);
-	if (store_wait(c->site.site.store, &r.req) == -1) {
-		*err = r.req.err;
+	if (store_await(c->site.site.store, &r.req, err) == -1)
 		return -1;
-	}
 	c->total = r.n;
 	return 0;
 }

@@ -162,7 +162,7 @@ cache_site_open(
 	int rc;
 
 	memset(s, 0, sizeof(*s));
-	if (cli_open(&s->site, conf, 0, err) == -1 || open_loop(s, err) == -1)
+	if (cli_open(&s->site, conf, err) == -1 || open_loop(s, err) == -1)
 		return -1;
 	key = s->site.conf->redis_mac_key_file;
 	if (key[0] != '\0' && (s->mac = keyring_load_cache(key, err)) == NULL)

@@ -150,10 +150,8 @@ list_all(struct store *store, const char *municipality, json_t *list,
 	do {
 		r->n = 0;
 		store_case_list(store, r);
-		if ((rc = store_wait(store, &r->req)) == -1) {
-			*err = r->req.err;
+		if ((rc = store_await(store, &r->req, err)) == -1)
 			break;
-		}
 		list_page(r, list);
 		if (r->n == 0 && r->before_id == 0 && list == NULL)
 			puts("There are no cases.");
@@ -192,7 +190,6 @@ case_list_run(const struct cli_command *self, int argc, char **argv)
 		{ 0, NULL, NULL, NULL },
 	};
 	struct cli_site site;
-	struct err err;
 	int rc;
 
 	if (cli_options(self, argc, argv, options, 0, 0, &rc) == -1)
@@ -206,10 +203,9 @@ case_list_run(const struct cli_command *self, int argc, char **argv)
 		return cli_usage(self,
 		    "--municipality %s: no municipality has this code",
 		    municipality);
-	if (cli_open(&site, conf, 0, &err) == -1)
-		rc = cli_fail(self, err.text);
-	else
-		rc = list_report(self, site.store, municipality, json);
+	if ((rc = cli_begin(self, &site, conf)) != 0)
+		return rc;
+	rc = list_report(self, site.store, municipality, json);
 	cli_close(&site);
 	return rc;
 }
@@ -446,17 +442,15 @@ case_show_run(const struct cli_command *self, int argc, char **argv)
 	};
 	struct store_case_show r = { .n = 0 };
 	struct cli_site site;
-	struct err err;
 	int at, rc;
 
 	if ((at = cli_options(self, argc, argv, options, 1, 1, &rc)) == -1)
 		return rc;
 	if ((rc = case_receipt(self, argv[at], r.receipt)) != 0)
 		return rc;
-	if (cli_open(&site, conf, 0, &err) == -1)
-		rc = cli_fail(self, err.text);
-	else
-		rc = show_report(self, &site, &r, json);
+	if ((rc = cli_begin(self, &site, conf)) != 0)
+		return rc;
+	rc = show_report(self, &site, &r, json);
 	cli_close(&site);
 	return rc;
 }

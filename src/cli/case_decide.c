@@ -465,7 +465,7 @@ case_decide_run(const struct cli_command *self, int argc, char **argv)
 		return rc;
 	if ((rc = check_words(&j, argv[at])) != 0)
 		return rc;
-	if (cli_open(&j.site, j.conf, 0, &err) == -1 ||
+	if (cli_open(&j.site, j.conf, &err) == -1 ||
 	    (j.by = break_glass_open(j.site.conf->break_glass_group, &err)) ==
 		NULL) {
 		rc = cli_fail(self, err.text);

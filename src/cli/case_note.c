@@ -71,10 +71,8 @@ events_all(struct store *store, const struct store_case *c,
 
 	do {
 		store_case_events(store, &r);
-		if (store_wait(store, &r.req) == -1) {
-			*err = r.req.err;
+		if (store_await(store, &r.req, err) == -1)
 			return -1;
-		}
 		for (i = 0; i < r.n; i++)
 			fn(&r.events[i], c, list);
 		if (r.n > 0)

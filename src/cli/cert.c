@@ -92,17 +92,13 @@ cert_status_run(const struct cli_command *self, int argc, char **argv)
 		return rc;
 	if (registry_serial(r.serial, argv[at], &err) == -1)
 		return cli_usage(self, "serial number: %s", err.text);
-	if (cli_open(&site, conf, 0, &err) == -1) {
-		rc = cli_fail(self, err.text);
-		goto out;
-	}
+	if ((rc = cli_begin(self, &site, conf)) != 0)
+		return rc;
 	store_cert_find(site.store, &r);
 	if (store_wait(site.store, &r.req) == -1)
 		rc = cli_fail(self, r.req.err.text);
 	else
 		rc = report(self, &r, json);
-
-out:
 	cli_close(&site);
 	return rc;
 }

@@ -315,7 +315,7 @@ cli_wall_us(void *ctx)
 }
 
 static int
-cli_open_site(struct cli_site *site, const char *path, int with_keys,
+cli_open_site(struct cli_site *site, const char *path, bool with_keys,
     unsigned int threads, struct err *err)
 {
 	struct store_options options = {
@@ -341,16 +341,27 @@ cli_open_site(struct cli_site *site, const char *path, int with_keys,
 }
 
 int
-cli_open(
-    struct cli_site *site, const char *path, int with_keys, struct err *err)
+cli_open(struct cli_site *site, const char *path, struct err *err)
 {
-	return cli_open_site(site, path, with_keys, 0, err);
+	return cli_open_site(site, path, false, 0, err);
+}
+
+int
+cli_begin(
+    const struct cli_command *self, struct cli_site *site, const char *path)
+{
+	struct err err;
+
+	if (cli_open(site, path, &err) == 0)
+		return 0;
+	cli_close(site);
+	return cli_fail(self, err.text);
 }
 
 int
 cli_open_busy(struct cli_site *site, const char *path, struct err *err)
 {
-	return cli_open_site(site, path, 1, 1, err);
+	return cli_open_site(site, path, true, 1, err);
 }
 
 void

@@ -181,10 +181,8 @@ list_all(struct store *store, int kind, bool all, json_t *list, struct err *err)
 	r->open = !all;
 	do {
 		store_dispatch_list(store, r);
-		if ((rc = store_wait(store, &r->req)) == -1) {
-			*err = r->req.err;
+		if ((rc = store_await(store, &r->req, err)) == -1)
 			break;
-		}
 		n += list_page(r, kind, list, n == 0);
 		if (r->n > 0)
 			r->before_id = r->rows[r->n - 1].id;
@@ -217,16 +215,15 @@ dispatch_list_run(const struct cli_command *self, int argc, char **argv)
 		return rc;
 	if (to != NULL && kind_read(to, &kind) == -1)
 		return cli_usage(self, "--to %s: not " KINDS, to);
+	if ((rc = cli_begin(self, &site, conf)) != 0)
+		return rc;
 	if (json)
 		list = json_array();
-	if (cli_open(&site, conf, 0, &err) == -1 ||
-	    list_all(site.store, kind, all, list, &err) == -1) {
+	if (list_all(site.store, kind, all, list, &err) == -1) {
 		json_decref(list);
 		rc = cli_fail(self, err.text);
-	} else {
-		if (list != NULL)
-			show_json(stdout, list);
-		rc = 0;
+	} else if (list != NULL) {
+		show_json(stdout, list);
 	}
 	cli_close(&site);
 	return rc;
@@ -359,7 +356,6 @@ dispatch_show_run(const struct cli_command *self, int argc, char **argv)
 		{ 0, NULL, NULL, NULL },
 	};
 	struct cli_site site;
-	struct err err;
 	int64_t id;
 	int at, rc;
 
@@ -367,10 +363,9 @@ dispatch_show_run(const struct cli_command *self, int argc, char **argv)
 		return rc;
 	if (id_read(argv[at], &id) == -1)
 		return cli_usage(self, "\"%s\" is not a number", argv[at]);
-	if (cli_open(&site, conf, 0, &err) == -1)
-		rc = cli_fail(self, err.text);
-	else
-		rc = show_report(self, site.store, id, json);
+	if ((rc = cli_begin(self, &site, conf)) != 0)
+		return rc;
+	rc = show_report(self, site.store, id, json);
 	cli_close(&site);
 	return rc;
 }
@@ -422,7 +417,6 @@ dispatch_retry_run(const struct cli_command *self, int argc, char **argv)
 		{ 0, NULL, NULL, NULL },
 	};
 	struct cli_site site;
-	struct err err;
 	int64_t id = 0;
 	int at, rc, kind = 0;
 
@@ -434,10 +428,9 @@ dispatch_retry_run(const struct cli_command *self, int argc, char **argv)
 		return cli_usage(self, "--to %s: not " KINDS, to);
 	if (to == NULL && id_read(argv[at], &id) == -1)
 		return cli_usage(self, "\"%s\" is not a number", argv[at]);
-	if (cli_open(&site, conf, 0, &err) == -1)
-		rc = cli_fail(self, err.text);
-	else
-		rc = retry_report(self, site.store, id, kind);
+	if ((rc = cli_begin(self, &site, conf)) != 0)
+		return rc;
+	rc = retry_report(self, site.store, id, kind);
 	cli_close(&site);
 	return rc;
 }

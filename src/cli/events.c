@@ -80,10 +80,7 @@ read_page(struct reader *r, bool place, struct err *err)
 {
 	r->feed.place = place;
 	store_feed(r->store, &r->feed);
-	if (store_wait(r->store, &r->feed.req) == 0)
-		return 0;
-	*err = r->feed.req.err;
-	return -1;
+	return store_await(r->store, &r->feed.req, err);
 }
 
 /* Print all that there is.  -1 with *err. */
@@ -167,7 +164,6 @@ events_run(const struct cli_command *self, int argc, char **argv)
 		{ 0, NULL, NULL, NULL },
 	};
 	struct cli_site site;
-	struct err err;
 	int rc;
 
 	if (cli_options(self, argc, argv, options, 0, 0, &rc) == -1)
@@ -175,11 +171,10 @@ events_run(const struct cli_command *self, int argc, char **argv)
 	if (!str_is_digits(since, 1, 18))
 		return cli_usage(
 		    self, "--since %s: not the number of an event", since);
-	if (cli_open(&site, conf, 0, &err) == -1)
-		rc = cli_fail(self, err.text);
-	else
-		rc = events_report(
-		    self, &site, strtoll(since, NULL, 10), follows, json);
+	if ((rc = cli_begin(self, &site, conf)) != 0)
+		return rc;
+	rc =
+	    events_report(self, &site, strtoll(since, NULL, 10), follows, json);
 	cli_close(&site);
 	return rc;
 }

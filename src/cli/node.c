@@ -156,16 +156,10 @@ static int
 view_read(struct view *v, struct store *store, struct err *err)
 {
 	store_node_list(store, &v->list);
-	if (store_wait(store, &v->list.req) == -1) {
-		*err = v->list.req.err;
+	if (store_await(store, &v->list.req, err) == -1)
 		return -1;
-	}
 	store_outbox_depth(store, &v->outbox);
-	if (store_wait(store, &v->outbox.req) == -1) {
-		*err = v->outbox.req.err;
-		return -1;
-	}
-	return 0;
+	return store_await(store, &v->outbox.req, err);
 }
 
 static int
@@ -198,15 +192,13 @@ node_list_run(const struct cli_command *self, int argc, char **argv)
 		{ 0, NULL, NULL, NULL },
 	};
 	struct cli_site site;
-	struct err err;
 	int rc;
 
 	if (cli_options(self, argc, argv, options, 0, 0, &rc) == -1)
 		return rc;
-	if (cli_open(&site, conf, 0, &err) == -1)
-		rc = cli_fail(self, err.text);
-	else
-		rc = list_report(self, site.store, json);
+	if ((rc = cli_begin(self, &site, conf)) != 0)
+		return rc;
+	rc = list_report(self, site.store, json);
 	cli_close(&site);
 	return rc;
 }

@@ -71,12 +71,10 @@ begin(struct apply *a, bool first)
 	a->begin.file = a->file.known;
 	a->begin.first = first;
 	store_delta_begin(a->site.store, &a->begin);
-	if (store_wait(a->site.store, &a->begin.req) == 0) {
-		a->begun = a->begin.done_us == 0;
-		return 0;
-	}
-	a->err = a->begin.req.err;
-	return -1;
+	if (store_await(a->site.store, &a->begin.req, &a->err) == -1)
+		return -1;
+	a->begun = a->begin.done_us == 0;
+	return 0;
 }
 
 /* The rejected rows so far are found again by reading all rows; those that
@@ -162,10 +160,7 @@ finish(struct apply *a)
 	if (delta_file_check(&a->file, &a->err) == -1)
 		return -1;
 	store_delta_end(a->site.store, &end);
-	if (store_wait(a->site.store, &end.req) == 0)
-		return 0;
-	a->err = end.req.err;
-	return -1;
+	return store_await(a->site.store, &end.req, &a->err);
 }
 
 static int

@@ -73,20 +73,17 @@ feeds_run(const struct cli_command *self, int argc, char **argv)
 	};
 	struct store_delta_list r = { .n = 0 };
 	struct cli_site site;
-	struct err err;
 	int rc;
 
 	if (cli_options(self, argc, argv, options, 0, 0, &rc) == -1)
 		return rc;
-	if (cli_open(&site, conf, 0, &err) == -1) {
-		rc = cli_fail(self, err.text);
-	} else {
-		store_delta_list(site.store, &r);
-		if (store_wait(site.store, &r.req) == -1)
-			rc = cli_fail(self, r.req.err.text);
-		else
-			report(&r, json);
-	}
+	if ((rc = cli_begin(self, &site, conf)) != 0)
+		return rc;
+	store_delta_list(site.store, &r);
+	if (store_wait(site.store, &r.req) == -1)
+		rc = cli_fail(self, r.req.err.text);
+	else
+		report(&r, json);
 	cli_close(&site);
 	return rc;
 }

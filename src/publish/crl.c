@@ -59,15 +59,6 @@ crl_options_of(const struct conf *conf)
 /* ---- the store's side */
 
 static int
-ask(struct store *store, struct store_req *req, struct err *err)
-{
-	if (store_wait(store, req) == 0)
-		return 0;
-	*err = req->err;
-	return -1;
-}
-
-static int
 run_begin(struct run *r, int64_t above, struct err *err)
 {
 	struct store_crl_begin *b = &r->begin;
@@ -78,7 +69,7 @@ run_begin(struct run *r, int64_t above, struct err *err)
 	b->base_every_us = r->options->base_every_us;
 	b->now_us = r->now_us;
 	store_crl_begin(r->store, b);
-	return ask(r->store, &b->req, err);
+	return store_await(r->store, &b->req, err);
 }
 
 /* All that changed until now is in this base.  Another server that has begun
@@ -92,7 +83,7 @@ run_mark(struct run *r, struct err *err)
 	do {
 		memset(&m.req, 0, sizeof(m.req));
 		store_crl_mark(r->store, &m);
-		if (ask(r->store, &m.req, err) == -1) {
+		if (store_await(r->store, &m.req, err) == -1) {
 			if (err->code != ERR_CONFLICT)
 				return -1;
 			r->begin.is_base = false;
@@ -133,7 +124,7 @@ run_scan(struct run *r, struct err *err)
 	s.not_after =
 	    clock_jst_ymd(r->begin.base_us != 0 ? r->begin.base_us : r->now_us);
 	store_crl_scan(r->store, &s);
-	return ask(r->store, &s.req, err);
+	return store_await(r->store, &s.req, err);
 }
 
 static int
@@ -146,7 +137,7 @@ run_done(struct run *r, struct err *err)
 		return 0;
 	str_copy(d.issuer, sizeof(d.issuer), r->begin.issuer);
 	store_crl_done(r->store, &d);
-	return ask(r->store, &d.req, err);
+	return store_await(r->store, &d.req, err);
 }
 
 /* ---- the files */

@@ -411,3 +411,12 @@ store_wait(struct store *s, struct store_req *req)
 			poll(&pfd, 1, -1);
 	return req->err.code == ERR_NONE ? 0 : -1;
 }
+
+int
+store_await(struct store *s, struct store_req *req, struct err *err)
+{
+	if (store_wait(s, req) == 0)
+		return 0;
+	*err = req->err;
+	return -1;
+}

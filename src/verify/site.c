@@ -20,10 +20,8 @@ site_check(struct store *store, const struct keyring *keys, bool *empty,
 		    r.checks[i]);
 	}
 	store_site(store, &r);
-	if (store_wait(store, &r.req) == -1) {
-		*err = r.req.err;
+	if (store_await(store, &r.req, err) == -1)
 		return err_add(err, "key_file");
-	}
 	*empty = r.empty;
 	return 0;
 }
