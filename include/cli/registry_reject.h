@@ -20,12 +20,13 @@ struct registry_reject;
 char *registry_reject_choose(
     const char *name, const char *asked, int fd, struct err *err);
 
-/* Make it, or begin anew, and write its header.  Owned (registry_reject_close); NULL
- * with *err (ERR_IO). */
+/* Make it, or begin anew, and write its header.  Owned (registry_reject_close);
+ * NULL with *err: ERR_IO, or ERR_CONFLICT while another process writes it, which
+ * then has lost nothing. */
 FILE *registry_reject_open(const char *path, struct err *err);
 
 /* Go on with it after its first `len` bytes; what comes after them is cut off.
- * ERR_NOTFOUND when they are not there. */
+ * ERR_NOTFOUND when they are not there; ERR_CONFLICT as registry_reject_open(). */
 FILE *registry_reject_reopen(const char *path, int64_t len, struct err *err);
 
 /* All that was written is on disk; *len becomes its length, 0 for a device or

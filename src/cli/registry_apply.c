@@ -79,21 +79,22 @@ begin(struct apply *a, bool first)
 
 /* The rejected rows so far are found again by reading all rows; those that
  * took effect do not do so again. */
-static void
+static int
 find_rejects(struct apply *a)
 {
-	struct err err;
-
 	if (a->begin.rejects == 0)
-		return;
+		return 0;
 	a->reject_file =
-	    registry_reject_reopen(a->rejects, a->begin.rejects, &err);
+	    registry_reject_reopen(a->rejects, a->begin.rejects, &a->err);
 	if (a->reject_file != NULL)
-		return;
+		return 0;
+	if (a->err.code == ERR_CONFLICT)
+		return -1;
 	fprintf(stderr,
 	    "It was stopped before, but %s; reading it from the start.\n",
-	    err.text);
+	    a->err.text);
 	a->begin.taken = 0;
+	return 0;
 }
 
 static int
@@ -101,12 +102,13 @@ jump(struct apply *a)
 {
 	char line[REGISTRY_NUMBER_SIZE];
 
-	find_rejects(a);
+	if (find_rejects(a) == -1)
+		return -1;
 	if (lseek(a->file.fd, a->begin.taken, SEEK_SET) == -1)
 		return err_set(&a->err, ERR_IO, "%s", strerror(errno));
 	if (a->begin.taken == 0)
 		return 0;
-	fprintf(stderr, "Going on at line %s, where it was stopped.\n",
+	fprintf(stderr, "Going on at line %s, where it had come to.\n",
 	    registry_commas(line, a->begin.line));
 	csv_jump(a->csv, (uint64_t)a->begin.taken, (uint64_t)a->begin.line);
 	a->rows = FIRST_LINES;

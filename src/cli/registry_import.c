@@ -74,24 +74,25 @@ on_mark(void *ctx, uint64_t start, uint64_t line,
 	    &im->resume, start, line, rejects, mark, err);
 }
 
-/* The rejected rows so far are gone: only reading all rows again can tell
+/* If the rejected rows so far are gone, only reading all rows again can tell
  * which they were. */
-static void
+static int
 resume_rejects(struct import *im)
 {
-	struct err err;
-
 	if (im->resume.mark.rejects == 0)
-		return;
-	im->reject_file =
-	    registry_reject_reopen(im->rejects, im->resume.mark.rejects, &err);
+		return 0;
+	im->reject_file = registry_reject_reopen(
+	    im->rejects, im->resume.mark.rejects, &im->err);
 	if (im->reject_file != NULL)
-		return;
+		return 0;
+	if (im->err.code == ERR_CONFLICT)
+		return -1;
 	fprintf(stderr,
 	    "An earlier import was stopped, but %s; starting from "
 	    "the start.\n",
-	    err.text);
+	    im->err.text);
 	registry_resume_forget(&im->resume);
+	return 0;
 }
 
 /* Is there something to go on with? */
@@ -107,13 +108,13 @@ resume(struct import *im)
 		return -1;
 	if (im->from_start)
 		registry_resume_forget(&im->resume);
-	if (im->resume.found)
-		resume_rejects(im);
+	if (im->resume.found && resume_rejects(im) == -1)
+		return -1;
 	im->jump = im->resume.found;
 	if (im->jump)
 		fprintf(stderr,
 		    "Going on at line %s, where an earlier import of this "
-		    "file was stopped; --from-start reads all of it.\n",
+		    "file had come to; --from-start reads all of it.\n",
 		    registry_commas(line, im->resume.mark.line));
 	return 0;
 }

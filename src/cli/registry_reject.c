@@ -2,8 +2,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,6 +36,26 @@ registry_reject_choose(
 	return NULL;
 }
 
+/* Two that write one list would cut off what the other one has written.  The
+ * lock ends with the file, however its process ends; where there are no locks
+ * it is as if nobody else was there. */
+static bool
+is_taken(int fd)
+{
+	return flock(fd, LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK;
+}
+
+static FILE *
+taken(int fd, const char *path, struct err *err)
+{
+	close(fd);
+	err_set(err, ERR_CONFLICT,
+	    "another process is writing its rejected rows to %s; wait until "
+	    "it has ended, or name another file with --rejects",
+	    path);
+	return NULL;
+}
+
 /* A file that was there before may have been open to others; a device or a
  * pipe is left as it is.  Only an older list of rejected rows is overwritten:
  * a slip of the keyboard must not cost the store or the key. */
@@ -47,6 +69,8 @@ make_private(int fd)
 		return -1;
 	if (!S_ISREG(st.st_mode))
 		return 0;
+	if (is_taken(fd))
+		return -1; /* EWOULDBLOCK */
 	if (st.st_size > 0 &&
 	    (pread(fd, had, sizeof(had) - 1, 0) == -1 ||
 		strcmp(had, REJECT_HEADER) != 0)) {
@@ -68,6 +92,8 @@ registry_reject_open(const char *path, struct err *err)
 		fputs(REJECT_HEADER, f);
 		return f;
 	}
+	if (rc == -1 && errno == EWOULDBLOCK)
+		return taken(fd, path, err);
 	err_set(err, ERR_IO,
 	    "rejected rows cannot be written to %s: %s; name another file "
 	    "with --rejects",
@@ -93,6 +119,8 @@ registry_reject_reopen(const char *path, int64_t len, struct err *err)
 	int fd;
 
 	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd != -1 && is_taken(fd))
+		return taken(fd, path, err);
 	if (fd != -1 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
 	    st.st_size >= len &&
 	    pread(fd, had, sizeof(had) - 1, 0) == sizeof(had) - 1 &&

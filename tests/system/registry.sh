@@ -207,6 +207,21 @@ echo 'x,y' | file bad.csv
 run registry import -c conf --rejects no/such/folder bad.csv
 ok "rejects that cannot be written stop the import" exits 1
 ok "with a way out" warns "name another file with --rejects"
+
+# A list that another process writes is left to it.
+run registry import -c conf bad.csv
+cp bad.csv.rejects rejects.before
+flock bad.csv.rejects "$HOLDLINE_BIN/holdline" registry import -c conf \
+	--from-start bad.csv >out 2>err
+rc=$?
+ok "a list that another process writes is not taken from it" exits 1
+ok "which is said" warns "another process is writing its rejected rows to bad.csv.rejects"
+ok "and it has lost nothing" cmp -s bad.csv.rejects rejects.before
+flock bad.csv.rejects "$HOLDLINE_BIN/holdline" registry import -c conf \
+	--rejects mine bad.csv >out 2>err
+rc=$?
+ok "a list of its own is filled meanwhile" cmp -s mine rejects.before
+
 if [ -c /dev/full ]; then
 	run registry import -c conf --rejects /dev/full bad.csv
 	ok "a full disk for rejects is a failure" exits 1
