@@ -129,10 +129,13 @@ hana_keys="1,19900101,5300001,1234,#,1"
 
 call() { "$bin/holdline" call --server "127.0.0.1:$port" "$@"; }
 status() { "$bin/holdline" cert status -c "$here/conf" --json "$1"; }
+# field PATH...: of the JSON on standard input, on one line.
 field() { python3 -c "
 import json,sys
+def at(d, path):
+    for k in path.split('.'): d=d[int(k) if k.isdigit() else k]
+    return d
 d=json.load(sys.stdin)
-for k in '$1'.split('.'): d=d[int(k) if k.isdigit() else k]
-print(d)"; }
+print(*(at(d, path) for path in sys.argv[1:]))" "$@"; }
 cache() { redis hget "jpki:st:5d3c1f0e9a7b2c4d6e8f00112233445566778899:$1" s; }
 cache_is() { [ "$(cache "$1")" = "$2" ]; }
