@@ -57,6 +57,10 @@ ok "a site" site # on a file at first
 on_postgres
 ok "an issuer" make_ca
 sed -i "s/5d3c1f0e9a7b2c4d6e8f00112233445566778899/$hash/" "$here/people.csv"
+# Two more, in whose calls a server dies.
+for n in 4 5; do
+	echo "p$n,1970-02-0$n,060-0001,011002,011-200-100$n,,,card,authentication,$hash,0e0$n,2025-05-01,2030-02-03,good"
+done >>"$here/people.csv"
 ok "import" "$bin/holdline" registry import -c "$here/conf" "$here/people.csv"
 ok "no node yet" sh -c "'$bin/holdline' node list -c '$here/conf' | grep -q 'No holdlined runs'"
 ok "a server" start_node tokyo
@@ -91,9 +95,61 @@ ok "as text" sh -c "'$bin/holdline' events -c '$here/conf' --since 3 | grep -q '
 ok "no personal data" sh -c "! grep -E '19850412|1000001|5678|taro' '$here/events'"
 fails "a number that is none" "not the number of an event" "$bin/holdline" events -c "$here/conf" --since x
 
-# Killed, it is shown as dead; started again, it takes its name over.
+# Killed while two are calling it: both come to the other one with their unique
+# ids, and hear that they were cut off.  In one call it was proved who it is, and
+# only the yes is missing; nothing is stored of the other one but that it began,
+# and everything is asked.
+caller() { # ID: at the keys; what is asked on two servers, and the pid
+	mkfifo "$here/$1.keys"
+	"$bin/holdline" call --server "127.0.0.1:$osaka_port,127.0.0.1:$tokyo_port" \
+		--id "$1" --from 0112001000 --lang en --json \
+		<"$here/$1.keys" >"$here/$1.json" 2>"$here/$1.heard" &
+	pids="$pids $!"
+}
+heard() { until_true grep -q "$2" "$here/$1.heard"; }
+proved() { pg "SELECT call_id || ' ' || confirmed FROM calls WHERE holder IS NOT NULL AND call_id IN ('n4', 'n5')"; }
+is_proved() { [ "$(proved)" = "n4 0" ]; }
+caller n4
+n4=$!
+exec 5>"$here/n4.keys"
+caller n5
+n5=$!
+exec 6>"$here/n5.keys"
+tr , '\n' <<<"1,19700204,0600001,1004,#" >&5
+ok "one is asked for the yes" heard n4 '^\[confirm\]'
+ok "it is on record who it is, and no yes" until_true is_proved
+ok "the other is at the menu" heard n5 '^\[menu\]'
 kill -9 "$osaka"
 wait "$osaka" 2>/dev/null
+ok "one is cut off" heard n4 'the line is cut off'
+ok "so is the other" heard n5 'the line is cut off'
+echo 1 >&5
+tr , '\n' <<<"19700205,0600001,1005,#,1" >&6
+ok "one is told the receipt" heard n4 '^\[receipt\]'
+ok "so is the other" heard n5 '^\[receipt\]'
+echo h >&5
+echo h >&6
+exec 5>&- 6>&-
+wait "$n4"
+is "one has placed a hold" 0 $?
+wait "$n5"
+is "so has the other" 0 $?
+# steps ID: after the call was cut off.
+steps() { python3 -c "
+import json
+steps = json.load(open('$here/$1.json'))['steps']
+print(*steps[steps.index('cut-off'):])"; }
+is "one is not asked again" "cut-off plan confirm receipt again" "$(steps n4)"
+is "the other is asked from the start" \
+	"cut-off birth postal phone pin check plan confirm receipt again" "$(steps n5)"
+for n in 4 5; do
+	is "its hold is visible" visible "$(field result <"$here/n$n.json")"
+	is "the cache says held, once" "H 1" "$(redis hmget "jpki:st:$hash:0e0$n" s v | paste -sd' ')"
+	is "one hold, one case, one generation" "1 1 1" "$(pg "SELECT count(*) || ' ' || count(DISTINCT k.id) || ' ' || (SELECT generation FROM certificates WHERE serial = '0e0$n') FROM holds AS h JOIN cases AS k ON k.hold = h.id WHERE h.call_id = 'n$n'")"
+done
+is "that is all that has happened" "hold visible hold visible" "$("$bin/holdline" events -c "$here/conf" --since 4 --json | python3 -c "
+import json, sys
+print(*(e['event'] for e in sorted(map(json.loads, sys.stdin), key=lambda e: e['receipt'])))")"
 pg "UPDATE nodes SET seen_us = seen_us - 21000000 WHERE name = 'osaka'"
 ok "a killed one is dead" until_true node_alive osaka False
 ok "the other lives" node_alive tokyo True
