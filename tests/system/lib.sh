@@ -8,11 +8,15 @@ bin=${HOLDLINE_BIN:?the folder of holdline and holdlined}
 here=$(mktemp -d "${TMPDIR:-/tmp}/holdline-test.XXXXXX")
 passed=0 failed=0 pids="" redis_pid="" port="" pid=""
 
-cleanup() {
+end_all() {
 	local p
 	for p in $pids $redis_pid; do
 		kill -9 "$p" 2>/dev/null && wait "$p" 2>/dev/null
 	done
+	pids="" redis_pid=""
+}
+cleanup() {
+	end_all
 	rm -rf "$here"
 }
 trap cleanup EXIT
@@ -47,7 +51,18 @@ is() {
 	[ "$2" = "$3" ] || echo "     | wanted \"$2\", got \"$3\""
 }
 
+# Whoever ends the shell of a function in the background leaves the program that
+# it runs: what names our folder is still there then.
+nothing_runs() {
+	local left
+	left=$(grep -ahsF -f - /proc/[0-9]*/cmdline <<<"$here" | tr '\0' ' ')
+	echo "$left"
+	[ -z "$left" ]
+}
+
 finish() {
+	end_all
+	ok "nothing goes on running" nothing_runs
 	echo "$passed passed, $failed failed"
 	[ "$failed" = 0 ]
 	exit
