@@ -151,7 +151,8 @@ daemon_stop(evutil_socket_t sig, short what, void *ctx)
 	log_info("ocspd", NULL, "event=stopping signal=%d connections=%u",
 	    (int)sig, http_server_counts(d->http)->connections);
 	http_server_stop(d->http);
-	timer_start(d->service.timers, &d->drain, DRAIN_US, daemon_drained, d);
+	timer_start(
+	    d->service.loop.timers, &d->drain, DRAIN_US, daemon_drained, d);
 }
 
 /* Those who wait are answered into nothing. */
@@ -211,14 +212,15 @@ daemon_load_issuers(struct daemon *d, struct err *err)
 static int
 daemon_load_signers(struct daemon *d, struct err *err)
 {
-	const struct ocsp_renewal_options options = { .timers =
-							  d->service.timers,
+	const struct ocsp_renewal_options options = {
+		.timers = d->service.loop.timers,
 		.issuers = d->issuers,
 		.signers = &d->conf->ocsp_signers,
 		.keys = &d->conf->ocsp_keys,
 		.alarm_us = d->conf->ocsp_signer_alarm_us,
 		.on_renewed = daemon_renewed,
-		.ctx = d };
+		.ctx = d
+	};
 
 	d->renewal = ocsp_renewal_new(&options, err);
 	return d->renewal == NULL ? err_add(err, "ocsp.signers") : 0;
@@ -244,8 +246,9 @@ daemon_open_lookup(struct daemon *d, struct err *err)
 		.module = "ocsp",
 		.hint = "until then the answer is tryLater",
 		.lost = METRIC_OCSP_LINK_LOST };
-	const struct ocsp_lookup_options lookup = { .base = d->service.base,
-		.timers = d->service.timers,
+	const struct ocsp_lookup_options lookup = { .base =
+							d->service.loop.base,
+		.timers = d->service.loop.timers,
 		.link = &link,
 		.mac = d->mac,
 		.wait_us = d->conf->ocsp_redis_wait_us };
@@ -260,7 +263,7 @@ daemon_open_responder(struct daemon *d, struct err *err)
 {
 	const struct conf *conf = d->conf;
 	const struct ocsp_responder_options options = { .issuers = d->issuers,
-		.timers = d->service.timers,
+		.timers = d->service.loop.timers,
 		.look_up = daemon_look_up,
 		.ctx = d,
 		.max_certs = conf->ocsp_max_certs,
@@ -275,7 +278,7 @@ daemon_open_responder(struct daemon *d, struct err *err)
 	if (d->responder == NULL)
 		return -1;
 	d->front =
-	    ocsp_front_new(d->responder, d->service.timers, conf->crl_dir);
+	    ocsp_front_new(d->responder, d->service.loop.timers, conf->crl_dir);
 	if (d->front == NULL || daemon_watch_signing(d) == -1)
 		return err_set(err, ERR_NOMEM, "out of memory");
 	return 0;
@@ -285,8 +288,8 @@ static int
 daemon_open_http(struct daemon *d, struct err *err)
 {
 	const struct conf *conf = d->conf;
-	struct http_server_options options = { .base = d->service.base,
-		.timers = d->service.timers,
+	struct http_server_options options = { .base = d->service.loop.base,
+		.timers = d->service.loop.timers,
 		.listen = conf->ocsp_listen,
 		.backlog = BACKLOG,
 		.share_port = conf->ocsp_share_port,

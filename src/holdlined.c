@@ -159,8 +159,8 @@ daemon_event(void *ctx, const struct store_event *e, bool lost)
 	if (e->kind == STORE_EVENT_VISIBLE)
 		hold_visible(d->hold, e->hold_id, e->at_us);
 	else if (d->others.slot == 0)
-		timer_start(d->service.timers, &d->others, PUSH_FOR_OTHERS_US,
-		    daemon_push_for_others, d);
+		timer_start(d->service.loop.timers, &d->others,
+		    PUSH_FOR_OTHERS_US, daemon_push_for_others, d);
 }
 
 static void
@@ -264,8 +264,8 @@ daemon_stop(evutil_socket_t sig, short what, void *ctx)
 	    (int)sig, sessions_count(d->sessions));
 	d->stopping = true;
 	gateway_stop(d->gateway);
-	timer_start(
-	    d->service.timers, &d->drain, d->conf->drain_us, daemon_drained, d);
+	timer_start(d->service.loop.timers, &d->drain, d->conf->drain_us,
+	    daemon_drained, d);
 	daemon_maybe_exit(d);
 }
 
@@ -366,7 +366,7 @@ daemon_open_back(struct daemon *d, struct err *err)
 					    conf->verify_number_attempts,
 		.tag_attempts = conf->verify_tag_attempts,
 		.window_us = conf->verify_window_us };
-	struct hold_options hold = { .timers = d->service.timers,
+	struct hold_options hold = { .timers = d->service.loop.timers,
 		.visible_wait_us = conf->call_visible_us,
 		.on_commit = daemon_committed,
 		.ctx = d };
@@ -407,7 +407,7 @@ static int
 daemon_open_beat(struct daemon *d)
 {
 	struct reconcile_options reconcile = { .store = d->store,
-		.timers = d->service.timers,
+		.timers = d->service.loop.timers,
 		.cache = d->cache,
 		.mac = d->cache_key,
 		.every_us = d->conf->redis_compare_us,
@@ -415,7 +415,7 @@ daemon_open_beat(struct daemon *d)
 		.on_doubt = daemon_doubt,
 		.ctx = d };
 	struct beat_options beat = { .store = d->store,
-		.timers = d->service.timers,
+		.timers = d->service.loop.timers,
 		.cache = d->cache,
 		.mac = d->cache_key,
 		.stuck_us = d->conf->redis_stuck_us,
@@ -436,14 +436,14 @@ daemon_open_publish(struct daemon *d, struct err *err)
 {
 	struct redis_place read_place;
 	struct publish_options publish = { .store = d->store,
-		.timers = d->service.timers,
+		.timers = d->service.loop.timers,
 		.node = d->node_id,
 		.poll_us = OUTBOX_POLL_US,
 		.push = daemon_push,
 		.on_visible = daemon_visible,
 		.ctx = d };
-	struct cache_options cache = { .base = d->service.base,
-		.timers = d->service.timers,
+	struct cache_options cache = { .base = d->service.loop.base,
+		.timers = d->service.loop.timers,
 		.timeout_s = (unsigned int)((d->conf->redis_timeout_us +
 						CLOCK_S_US - 1) /
 		    CLOCK_S_US),
@@ -475,14 +475,14 @@ daemon_open_time(struct daemon *d, struct err *err)
 {
 	const struct conf *conf = d->conf;
 	struct deadline_options deadline = { .store = d->store,
-		.timers = d->service.timers,
+		.timers = d->service.loop.timers,
 		.max_hold_us = conf->policy_max_hold_us,
 		.revoke = strcmp(conf->policy_max_hold_end, "revoke") == 0,
 		.crl_reason = policy_reason_parse(conf->policy_lost_reason),
 		.on_commit = daemon_committed,
 		.ctx = d };
 	struct crl_timer_options crl = { .crl = crl_options_of(conf),
-		.timers = d->service.timers,
+		.timers = d->service.loop.timers,
 		.every_us = conf->crl_every_us,
 		.gap_us = conf->crl_gap_us,
 		.on_change = conf->crl_on_change };
@@ -505,8 +505,8 @@ static int
 daemon_open_hooks(struct daemon *d, struct err *err)
 {
 	struct hooks_options hooks = { .conf = d->conf,
-		.base = d->service.base,
-		.timers = d->service.timers,
+		.base = d->service.loop.base,
+		.timers = d->service.loop.timers,
 		.store = d->store,
 		.keys = d->keys };
 
@@ -518,14 +518,14 @@ static int
 daemon_open_front(struct daemon *d, struct err *err)
 {
 	struct sessions_options sessions = { .conf = d->conf,
-		.timers = d->service.timers,
+		.timers = d->service.loop.timers,
 		.store = d->store,
 		.verify = d->verify,
 		.hold = d->hold,
 		.on_end = daemon_call_over,
 		.ctx = d };
-	struct gateway_options gateway = { .base = d->service.base,
-		.timers = d->service.timers,
+	struct gateway_options gateway = { .base = d->service.loop.base,
+		.timers = d->service.loop.timers,
 		.listen = d->conf->agi_listen,
 		.max_calls = d->conf->agi_max_calls,
 		.backlog = (int)d->conf->agi_backlog,
@@ -552,7 +552,7 @@ daemon_open_node(struct daemon *d, struct err *err)
 {
 	char name[STORE_NODE_NAME + 1] = "";
 	struct node_beat_options beat = { .store = d->store,
-		.timers = d->service.timers,
+		.timers = d->service.loop.timers,
 		.id = d->node_id,
 		.name = d->conf->node,
 		.version = PACKAGE_VERSION,
@@ -574,7 +574,7 @@ daemon_open_feed(struct daemon *d, struct err *err)
 {
 	struct store_options store = { .path = d->conf->store };
 	struct feed_options feed = { .store = d->store,
-		.timers = d->service.timers,
+		.timers = d->service.loop.timers,
 		.poll_us = FEED_POLL_US,
 		.since = -1,
 		.on_event = daemon_event,

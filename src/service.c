@@ -6,9 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "base/clock.h"
 #include "base/metric.h"
-#include "base/timer.h"
 #include "service.h"
 
 #define DESCRIPTORS_OURS 64 /* database, cache, files, events */
@@ -81,68 +79,33 @@ service_descriptors(const char *setting, unsigned int n, struct err *err)
 /* ---- the loop */
 
 static void
-on_tick(evutil_socket_t fd, short what, void *ctx)
-{
-	(void)fd, (void)what;
-	timers_run(((struct service *)ctx)->timers);
-}
-
-static void
 on_usr1(evutil_socket_t sig, short what, void *ctx)
 {
 	(void)sig, (void)what, (void)ctx;
 	metric_log();
 }
 
-/* One libevent timer serves all timers: armed before each wait. */
-static void
-service_arm(struct service *s)
-{
-	int64_t next = timers_next(s->timers), wait_us;
-	struct timeval tv;
-
-	if (next == INT64_MAX) {
-		evtimer_del(s->tick);
-		return;
-	}
-	wait_us = next - timers_mono_us(s->timers);
-	if (wait_us < 0)
-		wait_us = 0;
-	tv.tv_sec = wait_us / CLOCK_S_US;
-	tv.tv_usec = wait_us % CLOCK_S_US;
-	evtimer_add(s->tick, &tv);
-}
-
 int
 service_open(struct service *s, struct err *err)
 {
-	s->base = event_base_new();
-	s->timers = timers_new(&timer_clock_real);
-	if (s->base == NULL || s->timers == NULL ||
-	    (s->tick = evtimer_new(s->base, on_tick, s)) == NULL)
-		return err_set(err, ERR_NOMEM, "cannot set up the event loop");
+	if (loop_open(&s->loop, err) == -1)
+		return -1;
 	return service_watch(s, SIGUSR1, EV_SIGNAL, on_usr1, NULL, err);
 }
 
 void
 service_close(struct service *s)
 {
-	service_event_free(s->tick);
 	while (s->n_events > 0)
 		service_event_free(s->events[--s->n_events]);
-	timers_free(s->timers);
-	if (s->base == NULL)
-		return;
-	/* bufferevents are freed in one more turn of the loop */
-	event_base_loop(s->base, EVLOOP_NONBLOCK);
-	event_base_free(s->base);
+	loop_close(&s->loop);
 }
 
 static struct event *
 watch(struct service *s, int fd, short what, event_callback_fn fn, void *ctx)
 {
 	struct event *event =
-	    event_new(s->base, fd, what | EV_PERSIST, fn, ctx);
+	    event_new(s->loop.base, fd, what | EV_PERSIST, fn, ctx);
 
 	if (event != NULL && event_add(event, NULL) == -1) {
 		event_free(event);
@@ -178,16 +141,13 @@ service_event_free(struct event *event)
 void
 service_run(struct service *s, bool (*over)(void *ctx), void *ctx)
 {
-	while (!event_base_got_exit(s->base) && (over == NULL || !over(ctx))) {
-		service_arm(s);
-		if (event_base_loop(s->base, EVLOOP_ONCE) == -1)
-			break;
-		timers_run(s->timers);
-	}
+	while (!event_base_got_exit(s->loop.base) &&
+	    (over == NULL || !over(ctx)) && loop_turn(&s->loop, INT64_MAX) == 0)
+		;
 }
 
 void
 service_end(struct service *s)
 {
-	event_base_loopexit(s->base, NULL);
+	event_base_loopexit(s->loop.base, NULL);
 }

@@ -14,15 +14,12 @@
 #include <event2/event.h>
 
 #include "base/err.h"
-
-struct timers;
+#include "wire/loop.h"
 
 #define SERVICE_EVENTS_MAX 8
 
 struct service {
-	struct event_base *base;
-	struct timers *timers;
-	struct event *tick;
+	struct loop loop;
 	struct event *events[SERVICE_EVENTS_MAX]; /* owned */
 	size_t n_events;
 };

@@ -7,13 +7,13 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/timer.h"
 #include "cli/cli.h"
 #include "cli/option.h"
 #include "cli/registry_row.h"
 #include "cli/show.h"
 #include "publish/hooks.h"
 #include "store/cert.h"
+#include "wire/loop.h"
 
 /* Asking the authority about one certificate after the other. */
 struct check {
@@ -75,28 +75,29 @@ static int
 check_report(const struct cli_command *self, const struct cli_site *site,
     struct store_cert_find *found)
 {
-	struct hooks_options o = { .conf = site->conf,
-		.base = event_base_new(),
-		.timers = timers_new(&timer_clock_real) };
+	struct hooks_options o = { .conf = site->conf };
+	struct loop loop = { .base = NULL };
 	struct hooks *hooks = NULL;
-	struct err err = { ERR_NOMEM, "out of memory" };
+	struct err err;
 	int rc;
 
 	store_cert_find(site->store, found);
-	if (store_wait(site->store, &found->req) == -1)
-		rc = cli_fail(self, found->req.err.text);
-	else if (o.base == NULL || o.timers == NULL ||
-	    (hooks = hooks_new(&o, &err)) == NULL)
+	if (store_await(site->store, &found->req, &err) == -1)
+		return cli_fail(self, err.text);
+	if (loop_open(&loop, &err) == 0) {
+		o.base = loop.base;
+		o.timers = loop.timers;
+		hooks = hooks_new(&o, &err);
+	}
+	if (hooks == NULL)
 		rc = cli_fail(self, err.text);
 	else if (hooks_ca(hooks) == NULL)
 		rc = cli_fail(self,
 		    "no certification authority is told: ca.connector is off");
 	else
-		rc = check_all(self, hooks, o.base, found);
+		rc = check_all(self, hooks, loop.base, found);
 	hooks_free(hooks);
-	timers_free(o.timers);
-	if (o.base != NULL)
-		event_base_free(o.base);
+	loop_close(&loop);
 	return rc;
 }
 

@@ -214,7 +214,7 @@ static int
 comparison_pass(struct comparison *c, bool repair, bool fill, struct err *err)
 {
 	struct compare_options o = { .store = c->site.site.store,
-		.timers = c->site.timers,
+		.timers = c->site.loop.timers,
 		.mac = c->site.mac,
 		.on_difference = fill ? on_written : on_difference,
 		.on_progress = on_progress,
@@ -225,8 +225,8 @@ comparison_pass(struct comparison *c, bool repair, bool fill, struct err *err)
 		.fill = fill,
 		.fence = c->wm.found == RECORD_WHOLE ? c->wm.fence : 0 };
 
-	pass.keep_day = reconcile_keep_day(
-	    timers_wall_us(c->site.timers), timers_steady_us(c->site.timers));
+	pass.keep_day = reconcile_keep_day(timers_wall_us(c->site.loop.timers),
+	    timers_steady_us(c->site.loop.timers));
 	if (count_certificates(c, pass.keep_day, err) == -1)
 		return -1;
 	if ((c->compare = compare_new(&o)) == NULL)
@@ -247,7 +247,7 @@ static void
 comparison_close(struct comparison *c)
 {
 	struct compare *compare = c->compare;
-	struct timers *timers = c->site.timers;
+	struct timers *timers = c->site.loop.timers;
 
 	if (timers != NULL)
 		compare_free(compare); /* nothing of it is under way */

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <event2/event.h>
-
 #include "base/clock.h"
 #include "base/conf.h"
 #include "base/err.h"
@@ -20,32 +18,14 @@
 
 /* ---- the loop */
 
-static void
-on_tick(evutil_socket_t fd, short what, void *ctx)
-{
-	(void)fd, (void)what, (void)ctx; /* the loop turns */
-}
-
 void
 cache_site_turn(struct cache_site *s, int64_t at_most_us)
 {
-	int64_t next_us = timers_next(s->timers), wait_us = at_most_us;
-	struct timeval tv;
-
 	if (store_pending(s->site.store) > 0) {
 		store_dispatch(s->site.store);
-		wait_us = 0;
+		at_most_us = 0;
 	}
-	if (next_us != INT64_MAX &&
-	    next_us - timers_mono_us(s->timers) < wait_us)
-		wait_us = next_us - timers_mono_us(s->timers);
-	if (wait_us < 0)
-		wait_us = 0;
-	tv.tv_sec = wait_us / CLOCK_S_US;
-	tv.tv_usec = wait_us % CLOCK_S_US;
-	evtimer_add(s->tick, &tv);
-	event_base_loop(s->base, EVLOOP_ONCE);
-	timers_run(s->timers);
+	loop_turn(&s->loop, at_most_us);
 }
 
 int
@@ -107,8 +87,8 @@ timeout_s(const struct conf *conf)
 static int
 connect_to_read(struct cache_site *s, struct err *err)
 {
-	struct redis_link_options o = { .base = s->base,
-		.timers = s->timers,
+	struct redis_link_options o = { .base = s->loop.base,
+		.timers = s->loop.timers,
 		.want = REDIS_MASTER,
 		.timeout_s = timeout_s(s->site.conf),
 		.retry_us = s->site.conf->redis_retry_us,
@@ -127,8 +107,8 @@ connect_to_read(struct cache_site *s, struct err *err)
 static int
 connect_to_write(struct cache_site *s, struct err *err)
 {
-	struct cache_options o = { .base = s->base,
-		.timers = s->timers,
+	struct cache_options o = { .base = s->loop.base,
+		.timers = s->loop.timers,
 		.timeout_s = timeout_s(s->site.conf),
 		.retry_us = s->site.conf->redis_retry_us,
 		.mac = s->mac,
@@ -142,17 +122,6 @@ connect_to_write(struct cache_site *s, struct err *err)
 	return s->cache == NULL ? -1 : 0;
 }
 
-static int
-open_loop(struct cache_site *s, struct err *err)
-{
-	s->base = event_base_new();
-	s->timers = timers_new(&timer_clock_real);
-	if (s->base == NULL || s->timers == NULL ||
-	    (s->tick = evtimer_new(s->base, on_tick, s)) == NULL)
-		return err_set(err, ERR_NOMEM, "out of memory");
-	return 0;
-}
-
 int
 cache_site_open(
     struct cache_site *s, const char *conf, bool writes, struct err *err)
@@ -162,7 +131,8 @@ cache_site_open(
 	int rc;
 
 	memset(s, 0, sizeof(*s));
-	if (cli_open(&s->site, conf, err) == -1 || open_loop(s, err) == -1)
+	if (cli_open(&s->site, conf, err) == -1 ||
+	    loop_open(&s->loop, err) == -1)
 		return -1;
 	key = s->site.conf->redis_mac_key_file;
 	if (key[0] != '\0' && (s->mac = keyring_load_cache(key, err)) == NULL)
@@ -170,10 +140,10 @@ cache_site_open(
 	rc = writes ? connect_to_write(s, err) : connect_to_read(s, err);
 	if (rc == -1)
 		return -1;
-	timer_start(
-	    s->timers, &late, s->site.conf->redis_timeout_us, on_too_late, s);
+	timer_start(s->loop.timers, &late, s->site.conf->redis_timeout_us,
+	    on_too_late, s);
 	rc = cache_site_run(s, &s->up, err);
-	timer_stop(s->timers, &late);
+	timer_stop(s->loop.timers, &late);
 	return rc;
 }
 
@@ -184,14 +154,7 @@ cache_site_close(struct cache_site *s)
 	s->site.store = NULL;
 	redis_link_free(s->link);
 	cache_free(s->cache);
-	timers_free(s->timers);
-	if (s->tick != NULL)
-		event_free(s->tick);
-	if (s->base != NULL) {
-		/* bufferevents are freed in one more turn of the loop */
-		event_base_loop(s->base, EVLOOP_NONBLOCK);
-		event_base_free(s->base);
-	}
+	loop_close(&s->loop);
 	keyring_free(s->mac);
 	cli_close(&s->site);
 }

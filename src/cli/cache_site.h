@@ -10,20 +10,16 @@
 #include <stdbool.h>
 
 #include "cli/cli.h"
+#include "wire/loop.h"
 #include "wire/resp.h"
 
 struct cache;
-struct event;
-struct event_base;
 struct redis_link;
-struct timers;
 
 struct cache_site {
 	struct cli_site site;
 	struct keyring *mac; /* NULL = nothing is signed */
-	struct event_base *base;
-	struct event *tick;
-	struct timers *timers;
+	struct loop loop;
 	struct redis_link *link; /* to read; or */
 	struct cache *cache;     /* to write as well */
 	bool up, down;

@@ -32,9 +32,9 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "base/timer.h"
 #include "call/gateway.h"
 #include "tests/bench/figure.h"
+#include "wire/loop.h"
 #include "wire/stream.h"
 
 #define AT_ONCE 64
@@ -331,61 +331,34 @@ on_control(evutil_socket_t fd, short what, void *ctx)
 	usage_tell(fd);
 }
 
-static void
-on_tick(evutil_socket_t fd, short what, void *ctx)
-{
-	(void)fd, (void)what;
-	timers_run(ctx);
-}
-
-/* As the daemon does it: the one timer is armed before each wait. */
-static void
-arm(struct event *tick, const struct timers *timers)
-{
-	int64_t us = timers_next(timers);
-	struct timeval tv;
-
-	if (us == INT64_MAX)
-		return;
-	us -= timers_mono_us(timers);
-	if (us < 0)
-		us = 0;
-	tv.tv_sec = us / 1000000;
-	tv.tv_usec = us % 1000000;
-	evtimer_add(tick, &tv);
-}
-
 __attribute__((noreturn)) static void
 our_server(int control)
 {
-	struct event_base *base = event_base_new();
-	struct timers *timers = timers_new(&timer_clock_real);
-	struct event *tick = evtimer_new(base, on_tick, timers);
-	struct event *asked =
-	    event_new(base, control, EV_READ | EV_PERSIST, on_control, NULL);
+	struct gateway_options options = { .listen = "127.0.0.1:0",
+		.max_calls = 100000,
+		.backlog = 4096,
+		.slack_us = 600000000,
+		.admit = call_admit,
+		.events = &call_events };
+	struct loop loop = { .base = NULL };
+	struct gateway *g;
 	struct err err;
-	struct gateway *g =
-	    gateway_new(&(const struct gateway_options){ .base = base,
-			    .timers = timers,
-			    .listen = "127.0.0.1:0",
-			    .max_calls = 100000,
-			    .backlog = 4096,
-			    .slack_us = 600000000,
-			    .admit = call_admit,
-			    .events = &call_events },
-		&err);
 	uint16_t port;
 
-	if (g == NULL)
+	if (loop_open(&loop, &err) == -1)
+		die("%s", err.text);
+	options.base = loop.base;
+	options.timers = loop.timers;
+	if ((g = gateway_new(&options, &err)) == NULL)
 		die("%s", err.text);
 	port = (uint16_t)gateway_port(g);
-	event_add(asked, NULL);
+	event_add(event_new(loop.base, control, EV_READ | EV_PERSIST,
+		      on_control, NULL),
+	    NULL);
 	if (write(control, &port, sizeof(port)) != (ssize_t)sizeof(port))
 		_exit(1);
-	for (;;) {
-		arm(tick, timers);
-		event_base_loop(base, EVLOOP_ONCE);
-	}
+	for (;;)
+		loop_turn(&loop, INT64_MAX);
 }
 
 /* ---- a server seen from here */

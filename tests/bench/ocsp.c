@@ -52,6 +52,7 @@
 #include "tests/bench/figure.h"
 #include "tests/bench/redis_start.h"
 #include "wire/http_server.h"
+#include "wire/loop.h"
 #include "wire/redis_link.h"
 
 #define CLIENTS 16
@@ -203,40 +204,10 @@ ours_responder(struct ours *o)
 }
 
 static void
-ours_tick(evutil_socket_t fd, short what, void *ctx)
-{
-	(void)fd, (void)what;
-	timers_run(ctx);
-}
-
-/* As holdline-ocspd runs it; forever, or until the cache proves itself. */
-static void
-ours_loop(struct event_base *base, struct timers *timers,
-    const struct ocsp_lookup *until)
-{
-	struct event *tick = evtimer_new(base, ours_tick, timers);
-	struct timeval tv;
-	int64_t wait_us;
-
-	while (until == NULL || !ocsp_lookup_proven(until)) {
-		wait_us = timers_next(timers) - timers_mono_us(timers);
-		if (wait_us < 0)
-			wait_us = 0;
-		tv.tv_sec = wait_us / CLOCK_S_US;
-		tv.tv_usec = wait_us % CLOCK_S_US;
-		evtimer_add(tick, &tv);
-		event_base_loop(base, EVLOOP_ONCE);
-		timers_run(timers);
-	}
-	event_free(tick);
-}
-
-static void
 ours_serve(int out)
 {
 	char address[128];
-	struct event_base *base = event_base_new();
-	struct timers *timers = timers_new(&timer_clock_real);
+	struct loop loop = { .base = NULL };
 	struct redis_link_options link = { .place = { .address = address,
 					       .master = "",
 					       .user = "",
@@ -248,34 +219,38 @@ ours_serve(int out)
 		.module = "ocsp",
 		.hint = "",
 		.lost = METRIC_OCSP_LINK_LOST };
-	const struct ocsp_lookup_options lookup = {
-		.base = base, .timers = timers, .link = &link, .wait_us = 500000
-	};
-	struct http_server_options http = { .base = base,
-		.timers = timers,
-		.listen = "127.0.0.1:0",
+	struct ocsp_lookup_options lookup = { .link = &link,
+		.wait_us = 500000 };
+	struct http_server_options http = { .listen = "127.0.0.1:0",
 		.backlog = 128,
 		.max_connections = 1000,
 		.body_max = OCSP_REQUEST_MAX,
 		.request_us = 10000000,
 		.idle_us = 60000000,
 		.on_request = ocsp_front_serve };
-	struct ours o = { .timers = timers };
+	struct ours o;
 	struct http_server *server;
 	unsigned int port;
 	struct err err;
 
 	snprintf(address, sizeof(address), "unix:%s", in_dir("redis.sock"));
 	log_set_level(LOG_LEVEL_ERROR);
+	if (loop_open(&loop, &err) == -1)
+		errx(1, "%s", err.text);
+	lookup.base = http.base = loop.base;
+	o.timers = lookup.timers = http.timers = loop.timers;
 	if ((o.lookup = ocsp_lookup_new(&lookup, &err)) == NULL)
 		errx(1, "%s", err.text);
-	http.ctx = ocsp_front_new(ours_responder(&o), timers, "");
+	http.ctx = ocsp_front_new(ours_responder(&o), loop.timers, "");
 	if ((server = http_server_new(&http, &err)) == NULL)
 		errx(1, "%s", err.text);
 	port = http_server_port(server);
-	ours_loop(base, timers, o.lookup);
-	if (write(out, &port, sizeof(port)) == sizeof(port))
-		ours_loop(base, timers, NULL);
+	while (!ocsp_lookup_proven(o.lookup))
+		loop_turn(&loop, INT64_MAX);
+	if (write(out, &port, sizeof(port)) != sizeof(port))
+		return;
+	for (;;) /* as holdline-ocspd runs it */
+		loop_turn(&loop, INT64_MAX);
 }
 
 /* ---- the cache */

@@ -41,6 +41,7 @@
 #include "tests/bench/figure.h"
 #include "tests/bench/redis_start.h"
 #include "tests/fault/ask_ocsp.h"
+#include "wire/loop.h"
 #include "wire/redis_link.h"
 #include "wire/status_record.h"
 
@@ -54,9 +55,8 @@ static unsigned int rounds = 25, pages = 100, probes = 1000;
 static struct {
 	char dir[256], sock[300], address[310];
 	char issuer[STORE_ISSUER_HEX + 1];
-	struct event_base *base;
-	struct event *tick, *store_ready;
-	struct timers *timers;
+	struct loop loop;
+	struct event *store_ready;
 	struct store *store;
 	struct cache *cache;
 	struct publish *publish;
@@ -83,12 +83,6 @@ static struct {
 /* ---- the loop */
 
 static void
-on_tick(evutil_socket_t fd, short what, void *ctx)
-{
-	(void)fd, (void)what, (void)ctx;
-}
-
-static void
 on_store(evutil_socket_t fd, short what, void *ctx)
 {
 	(void)fd, (void)what, (void)ctx;
@@ -98,22 +92,8 @@ on_store(evutil_socket_t fd, short what, void *ctx)
 static void
 run_until(const bool *flag)
 {
-	struct timeval tv;
-	int64_t us;
-
-	for (;;) {
-		timers_run(b.timers);
-		if (*flag)
-			return;
-		us = timers_next(b.timers) - timers_mono_us(b.timers);
-		if (timers_next(b.timers) != INT64_MAX) {
-			us = us < 0 ? 0 : us;
-			tv = (struct timeval){ us / CLOCK_S_US,
-				us % CLOCK_S_US };
-			evtimer_add(b.tick, &tv);
-		}
-		event_base_loop(b.base, EVLOOP_ONCE);
-	}
+	while (!*flag)
+		loop_turn(&b.loop, INT64_MAX);
 }
 
 /* ---- push-rate */
@@ -271,7 +251,7 @@ other_begin(void *ctx)
 {
 	(void)ctx;
 	hold_submit(malloc(sizeof(struct store_hold)), other_committed);
-	timer_start(b.timers, &b.next_hold, EVERY_US, other_begin, NULL);
+	timer_start(b.loop.timers, &b.next_hold, EVERY_US, other_begin, NULL);
 }
 
 static void
@@ -290,7 +270,7 @@ probe_over(void)
 	if (b.n == probes)
 		b.done = true;
 	else
-		timer_start(b.timers, &b.next_probe, 0, probe_begin, NULL);
+		timer_start(b.loop.timers, &b.next_probe, 0, probe_begin, NULL);
 }
 
 static void
@@ -404,7 +384,7 @@ beat(void *ctx)
 	snprintf(now, sizeof(now), "%" PRId64, clock_wall_us());
 	if (redis_link_send(b.beats, 12, argv, NULL, on_beat, NULL) == -1)
 		errx(1, "the link for the watermark is down");
-	timer_start(b.timers, &b.next_beat, BEAT_US, beat, NULL);
+	timer_start(b.loop.timers, &b.next_beat, BEAT_US, beat, NULL);
 }
 
 static int
@@ -469,8 +449,8 @@ open_store(unsigned int threads)
 static void
 open_links(void)
 {
-	struct cache_options cache = { .base = b.base,
-		.timers = b.timers,
+	struct cache_options cache = { .base = b.loop.base,
+		.timers = b.loop.timers,
 		.place = { b.address, NULL, 0, "", "", "", false,
 		    { "", "", "", "" } },
 		.timeout_s = 5,
@@ -478,8 +458,8 @@ open_links(void)
 		.retry_us = 100000,
 		.on_up = on_cache_up,
 		.on_settled = on_settled };
-	struct redis_link_options beats = { .base = b.base,
-		.timers = b.timers,
+	struct redis_link_options beats = { .base = b.loop.base,
+		.timers = b.loop.timers,
 		.place = cache.place,
 		.want = REDIS_ANY,
 		.timeout_s = 5,
@@ -604,7 +584,7 @@ static void
 bench_delays(void)
 {
 	struct publish_options o = {
-		.timers = b.timers, .poll_us = 2 * CLOCK_S_US, .push = push
+		.timers = b.loop.timers, .poll_us = 2 * CLOCK_S_US, .push = push
 	};
 
 	open_store(0);
@@ -613,17 +593,17 @@ bench_delays(void)
 	open_store(1);
 	o.store = b.store;
 	b.delays = calloc(probes, sizeof(double));
-	b.store_ready = event_new(
-	    b.base, store_fd(b.store), EV_READ | EV_PERSIST, on_store, NULL);
+	b.store_ready = event_new(b.loop.base, store_fd(b.store),
+	    EV_READ | EV_PERSIST, on_store, NULL);
 	event_add(b.store_ready, NULL);
 	b.publish = publish_new(&o);
-	b.answered =
-	    event_new(b.base, b.ask.fd, EV_READ | EV_PERSIST, on_answer, NULL);
+	b.answered = event_new(
+	    b.loop.base, b.ask.fd, EV_READ | EV_PERSIST, on_answer, NULL);
 	event_add(b.answered, NULL);
 	bench_delay("alone");
 	other_begin(NULL);
 	bench_delay("loaded");
-	timer_stop(b.timers, &b.next_hold);
+	timer_stop(b.loop.timers, &b.next_hold);
 	event_free(b.answered);
 	event_free(b.store_ready);
 	free(b.delays);
@@ -634,6 +614,7 @@ main(int argc, char **argv)
 {
 	const char *tmp = getenv("TMPDIR");
 	char ca[300];
+	struct err error;
 	unsigned int port;
 	pid_t redis, responder;
 
@@ -648,9 +629,8 @@ main(int argc, char **argv)
 	atexit(clean_up);
 	log_set_level(LOG_LEVEL_ERROR);
 	redis = redis_start(b.dir);
-	b.base = event_base_new();
-	b.tick = evtimer_new(b.base, on_tick, NULL);
-	b.timers = timers_new(&timer_clock_real);
+	if (loop_open(&b.loop, &error) == -1)
+		errx(1, "%s", error.text);
 	make_authority();
 	snprintf(ca, sizeof(ca), "%s/ca.crt", b.dir);
 	ask_open(&b.ask, 0, ca);
@@ -658,13 +638,13 @@ main(int argc, char **argv)
 	open_links();
 	bench_rate();
 	beat(NULL);
-	event_base_loop(b.base, EVLOOP_ONCE);
+	event_base_loop(b.loop.base, EVLOOP_ONCE);
 	responder = responder_start(argv[0], &port);
 	b.ask.port = htons((in_port_t)port);
 	if (ask_connect(&b.ask) == -1)
 		errx(1, "the responder does not listen");
 	bench_delays();
-	timer_stop(b.timers, &b.next_beat);
+	timer_stop(b.loop.timers, &b.next_beat);
 	ask_close(&b.ask);
 	kill(responder, SIGTERM);
 	waitpid(responder, NULL, 0);
@@ -672,9 +652,7 @@ main(int argc, char **argv)
 	publish_free(b.publish);
 	cache_free(b.cache);
 	redis_link_free(b.beats);
-	timers_free(b.timers);
-	event_free(b.tick);
-	event_base_free(b.base);
+	loop_close(&b.loop);
 	kill(redis, SIGTERM);
 	waitpid(redis, NULL, 0);
 	return 0;

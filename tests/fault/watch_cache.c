@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/timer.h"
+#include "wire/loop.h"
 #include "wire/redis_link.h"
 #include "wire/status_record.h"
 
@@ -38,8 +39,7 @@ struct cert {
 };
 
 static struct {
-	struct event_base *base;
-	struct timers *timers;
+	struct loop loop;
 	struct redis_link *link;
 	struct keyring *mac;
 	struct timer next;
@@ -89,7 +89,8 @@ round_end(void)
 			cert_judge(&watch.certs[i]);
 	}
 	fflush(stdout);
-	timer_start(watch.timers, &watch.next, PAUSE_US, round_begin, NULL);
+	timer_start(
+	    watch.loop.timers, &watch.next, PAUSE_US, round_begin, NULL);
 }
 
 static void
@@ -126,8 +127,8 @@ round_begin(void *ctx)
 
 	(void)ctx;
 	if (redis_link_room(watch.link) < n + 1) {
-		timer_start(
-		    watch.timers, &watch.next, PAUSE_US, round_begin, NULL);
+		timer_start(watch.loop.timers, &watch.next, PAUSE_US,
+		    round_begin, NULL);
 		return;
 	}
 	watch.asked = n;
@@ -167,7 +168,7 @@ take_line(const char *line)
 	char issuer[RECORD_ISSUER_HEX + 1], serial[RECORD_SERIAL_MAX + 1];
 
 	if (strcmp(line, "end") == 0) {
-		event_base_loopexit(watch.base, NULL);
+		event_base_loopexit(watch.loop.base, NULL);
 		return;
 	}
 	if (sscanf(line, "%40s %40s", issuer, serial) != 2 ||
@@ -189,7 +190,7 @@ on_input(evutil_socket_t fd, short what, void *ctx)
 	n = read(
 	    fd, watch.line + watch.used, sizeof(watch.line) - 1 - watch.used);
 	if (n <= 0) {
-		event_base_loopexit(watch.base, NULL);
+		event_base_loopexit(watch.loop.base, NULL);
 		return;
 	}
 	watch.used += (size_t)n;
@@ -203,33 +204,17 @@ on_input(evutil_socket_t fd, short what, void *ctx)
 }
 
 static void
-on_tick(evutil_socket_t fd, short what, void *ctx)
-{
-	(void)fd, (void)what, (void)ctx;
-}
-
-static void
 run(void)
 {
-	struct event *tick = evtimer_new(watch.base, on_tick, NULL);
-	struct event *input = event_new(
-	    watch.base, STDIN_FILENO, EV_READ | EV_PERSIST, on_input, NULL);
-	struct timeval tv;
-	int64_t us;
+	struct event *input = event_new(watch.loop.base, STDIN_FILENO,
+	    EV_READ | EV_PERSIST, on_input, NULL);
 
 	event_add(input, NULL);
-	timer_start(watch.timers, &watch.next, 0, round_begin, NULL);
-	while (!event_base_got_exit(watch.base)) {
-		timers_run(watch.timers);
-		us = timers_next(watch.timers) - timers_mono_us(watch.timers);
-		us = us < 0 || timers_next(watch.timers) == INT64_MAX ? 0 : us;
-		tv = (struct timeval){ us / CLOCK_S_US, us % CLOCK_S_US };
-		if (timers_next(watch.timers) != INT64_MAX)
-			evtimer_add(tick, &tv);
-		event_base_loop(watch.base, EVLOOP_ONCE);
-	}
+	timer_start(watch.loop.timers, &watch.next, 0, round_begin, NULL);
+	while (!event_base_got_exit(watch.loop.base) &&
+	    loop_turn(&watch.loop, INT64_MAX) == 0)
+		;
 	event_free(input);
-	event_free(tick);
 }
 
 static int
@@ -277,18 +262,18 @@ main(int argc, char **argv)
 	    (watch.mac = keyring_load_cache(conf->redis_mac_key_file, &err)) ==
 		NULL)
 		goto fail;
-	o.base = watch.base = event_base_new();
-	o.timers = watch.timers = timers_new(&timer_clock_real);
+	if (loop_open(&watch.loop, &err) == -1)
+		goto fail;
+	o.base = watch.loop.base;
+	o.timers = watch.loop.timers;
 	redis_place_from_conf(conf, true, &o.place);
 	if ((watch.link = redis_link_new(&o, &err)) == NULL)
 		goto fail;
 	run();
 	rc = tell();
 	redis_link_free(watch.link);
-	timer_stop(watch.timers, &watch.next);
-	timers_free(watch.timers);
-	event_base_loop(watch.base, EVLOOP_NONBLOCK);
-	event_base_free(watch.base);
+	timer_stop(watch.loop.timers, &watch.next);
+	loop_close(&watch.loop);
 	keyring_free(watch.mac);
 	conf_free(conf);
 	return rc;

@@ -9,7 +9,9 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/timer.h"
+#include "wire/loop.h"
 
 #define MANY 10000
 
@@ -316,6 +318,32 @@ test_the_real_clock_is_the_machines(void **state)
 	timers_free(t);
 }
 
+static void
+fired(void *ctx)
+{
+	(*(int *)ctx)++;
+}
+
+static void
+test_a_loop_waits_for_a_timer_or_at_most_so_long(void **state)
+{
+	struct timer late = { 0 }, soon = { 0 };
+	struct loop loop = { .base = NULL };
+	int n_late = 0, n_soon = 0;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(loop_open(&loop, &err), 0);
+	assert_int_equal(loop_turn(&loop, 0), 0); /* nothing is due, ever */
+	timer_start(loop.timers, &late, 3600 * CLOCK_S_US, fired, &n_late);
+	assert_int_equal(loop_turn(&loop, 1000), 0);
+	timer_start(loop.timers, &soon, 1000, fired, &n_soon);
+	while (n_soon == 0)
+		assert_int_equal(loop_turn(&loop, INT64_MAX), 0);
+	assert_int_equal(n_late, 0);
+	loop_close(&loop);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -332,6 +360,7 @@ main(void)
 		TEST(test_pending_ones_never_fire_after_the_set_is_freed),
 		TEST(test_ten_thousand_agree_with_a_sorted_list),
 		TEST(test_the_real_clock_is_the_machines),
+		TEST(test_a_loop_waits_for_a_timer_or_at_most_so_long),
 	};
 	return cmocka_run_group_tests_name("timer", tests, NULL, NULL);
 }
