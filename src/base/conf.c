@@ -7,7 +7,7 @@
 #include <confuse.h>
 
 #include "base/conf.h"
-#include "base/conf_table.h"
+#include "base/conf_value.h"
 #include "base/err.h"
 
 #define CONF_SECTION_MAX 16 /* characters of a section's name */
@@ -35,7 +35,7 @@ conf_new(void)
 	size_t i;
 
 	for (i = 0; c != NULL && i < conf_table_n; i++)
-		if (conf_table_take_initial(c, &conf_table[i]) == -1) {
+		if (conf_value_take_initial(c, &conf_table[i]) == -1) {
 			conf_free(c);
 			return NULL;
 		}
@@ -50,7 +50,7 @@ conf_free(struct conf *c)
 	if (c == NULL)
 		return;
 	for (i = 0; i < conf_table_n; i++)
-		conf_table_drop(c, &conf_table[i]);
+		conf_value_drop(c, &conf_table[i]);
 	free(c);
 }
 
@@ -125,8 +125,8 @@ conf_first(const cfg_t *cfg, const cfg_opt_t *opt, const struct conf_def *d)
 		    "is set already in line %d; leave one of them", *line);
 	if (*line == 0) {
 		*line = cfg->line;
-		if (conf_table_is_list(d))
-			conf_table_drop(r->conf, d); /* the default list */
+		if (conf_value_is_list(d))
+			conf_value_drop(r->conf, d); /* the default list */
 	}
 	return 0;
 }
@@ -144,7 +144,7 @@ conf_on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 		return conf_blame(cfg);
 	}
 	if (conf_first(cfg, opt, d) == -1 ||
-	    conf_table_take(r->conf, d, value, r->err) == -1) {
+	    conf_value_take(r->conf, d, value, r->err) == -1) {
 		err_add(r->err, "%s", d->name);
 		return conf_blame(cfg);
 	}
@@ -154,7 +154,7 @@ conf_on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 static cfg_opt_t
 conf_opt(const struct conf_def *d)
 {
-	bool list = conf_table_is_list(d);
+	bool list = conf_value_is_list(d);
 
 	return (cfg_opt_t){ .name = conf_table_leaf(d),
 		.type = CFGT_STR,
@@ -223,7 +223,7 @@ conf_empty_list(struct conf *c, cfg_t *cfg, const struct conf_def *d)
 	opt = cfg_getopt(cfg, name);
 	if (opt != NULL && (opt->flags & CFGF_MODIFIED) != 0 &&
 	    opt->nvalues == 0)
-		conf_table_drop(c, d);
+		conf_value_drop(c, d);
 }
 
 /* ---- comments: libconfuse 3.3 counts their lines twice and refuses them in
@@ -298,7 +298,7 @@ conf_parse(struct conf_reading *r, cfg_t *cfg, const char *text)
 		    "%s: ends within a comment; a */ is missing", r->path);
 	conf_reading = NULL;
 	for (i = 0; rc == 0 && i < conf_table_n; i++)
-		if (conf_table_is_list(&conf_table[i]))
+		if (conf_value_is_list(&conf_table[i]))
 			conf_empty_list(r->conf, cfg, &conf_table[i]);
 	return rc;
 }

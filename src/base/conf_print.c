@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/conf.h"
-#include "base/conf_table.h"
+#include "base/conf_value.h"
 
 /* In double quotes, as libconfuse reads it back: ${NAME} would otherwise be
  * taken from the environment. */
@@ -29,14 +29,14 @@ conf_print_value(FILE *out, const struct conf *c, const struct conf_def *d)
 	char buf[CONF_VALUE_SIZE];
 	size_t i;
 
-	if (!conf_table_is_quoted(d)) {
-		fputs(conf_table_show(c, d, 0, buf), out);
-	} else if (!conf_table_is_list(d)) {
-		conf_print_quoted(out, conf_table_show(c, d, 0, buf));
+	if (!conf_value_is_quoted(d)) {
+		fputs(conf_value_show(c, d, 0, buf), out);
+	} else if (!conf_value_is_list(d)) {
+		conf_print_quoted(out, conf_value_show(c, d, 0, buf));
 	} else {
-		for (i = 0; i < conf_table_count(c, d); i++) {
+		for (i = 0; i < conf_value_count(c, d); i++) {
 			fputs(i == 0 ? "{ " : ", ", out);
-			conf_print_quoted(out, conf_table_show(c, d, i, buf));
+			conf_print_quoted(out, conf_value_show(c, d, i, buf));
 		}
 		fputs(i == 0 ? "{}" : " }", out);
 	}
@@ -69,7 +69,7 @@ conf_print_def(FILE *out, const struct conf *c, const struct conf *initial,
 	char buf[CONF_VALUE_SIZE];
 
 	conf_print_comment(out, indent, d->help);
-	fprintf(out, "%s# (%s; default ", indent, conf_table_kind(d, buf));
+	fprintf(out, "%s# (%s; default ", indent, conf_value_kind(d, buf));
 	conf_print_value(out, initial, d);
 	fprintf(out, ")\n%s%s = ", indent, conf_table_leaf(d));
 	conf_print_value(out, c, d);
@@ -124,12 +124,12 @@ conf_print_scdoc(FILE *out)
 		const struct conf_def *d = &conf_table[i];
 
 		fprintf(out, "*%s* (", d->name);
-		conf_print_scdoc_text(out, conf_table_kind(d, buf));
+		conf_print_scdoc_text(out, conf_value_kind(d, buf));
 		fputs(")\n\t", out);
 		conf_print_scdoc_text(out, d->help);
 		fputs(" Default: ", out);
 		if (d->initial[0] == '\0')
-			fputs(conf_table_is_list(d) ? "none" : "empty", out);
+			fputs(conf_value_is_list(d) ? "none" : "empty", out);
 		for (s = d->initial; *s != '\0'; s++)
 			if (*s == ',')
 				fputs(", ", out);

@@ -12,9 +12,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct conf;
-struct err;
-
 enum conf_type {
 	CONF_PATH,
 	CONF_PATH_OR_NONE, /* "" = none */
@@ -56,33 +53,6 @@ struct conf_def {
 extern const struct conf_def conf_table[];
 extern const size_t conf_table_n;
 
-/* Room for the longest value that is not a path. */
-#define CONF_VALUE_SIZE 128
-
-/* Read one value, or one entry of a list, into its field.  Returns 0, or -1
- * with *err, which does not name the setting; *c is then unchanged. */
-int conf_table_take(struct conf *c, const struct conf_def *d, const char *value,
-    struct err *err);
-
-/* Set a field to its default.  -1: out of memory. */
-int conf_table_take_initial(struct conf *c, const struct conf_def *d);
-
-/* Is it a list? */
-bool conf_table_is_list(const struct conf_def *d);
-
-/* How many entries a list has. */
-size_t conf_table_count(const struct conf *c, const struct conf_def *d);
-
-/* Does its value stand in quotes? */
-bool conf_table_is_quoted(const struct conf_def *d);
-
-/* Free what a field owns; a list is empty then. */
-void conf_table_drop(struct conf *c, const struct conf_def *d);
-
-/* A field as text, entry i of a list; borrowed from `c` or written to buf. */
-const char *conf_table_show(const struct conf *c, const struct conf_def *d,
-    size_t i, char buf[CONF_VALUE_SIZE]);
-
 /* The name inside its section: "listen" of "agi.listen". */
 const char *conf_table_leaf(const struct conf_def *d);
 
@@ -92,9 +62,5 @@ size_t conf_table_section_len(const struct conf_def *d);
 /* Do two rows, or NULL, stand in the same section? */
 bool conf_table_same_section(
     const struct conf_def *a, const struct conf_def *b);
-
-/* "duration, 1s to 10min" of a row; returns buf. */
-const char *conf_table_kind(
-    const struct conf_def *d, char buf[CONF_VALUE_SIZE]);
 
 #endif
