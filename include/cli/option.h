@@ -31,4 +31,9 @@ struct cli_option {
 int cli_options(const struct cli_command *self, int argc, char **argv,
     const struct cli_option *options, int min, int max, int *status);
 
+/* The same for a command that has no options but --config, into *conf (else
+ * NULL), and --json. */
+int cli_options_plain(const struct cli_command *self, int argc, char **argv,
+    const char **conf, bool *json, int min, int max, int *status);
+
 #endif

@@ -257,18 +257,13 @@ print_json(const struct status *s)
 static int
 cache_status_run(const struct cli_command *self, int argc, char **argv)
 {
-	const char *conf = NULL;
-	bool json = false;
-	const struct cli_option options[] = {
-		{ 'c', "config", &conf, NULL },
-		{ 'j', "json", NULL, &json },
-		{ 0, NULL, NULL, NULL },
-	};
+	const char *conf;
+	bool json;
 	struct status s = { .keys = -1 };
 	struct err err;
 	int rc;
 
-	if (cli_options(self, argc, argv, options, 0, 0, &rc) == -1)
+	if (cli_options_plain(self, argc, argv, &conf, &json, 0, 0, &rc) == -1)
 		return rc;
 	if (cache_site_open(&s.site, conf, false, &err) == -1)
 		rc = cli_fail(self, err.text);

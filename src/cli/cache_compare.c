@@ -410,18 +410,13 @@ rebuild(struct comparison *c, bool *proof, struct err *err)
 static int
 cache_rebuild_run(const struct cli_command *self, int argc, char **argv)
 {
-	const char *conf = NULL;
-	bool json = false, proof = false;
-	const struct cli_option options[] = {
-		{ 'c', "config", &conf, NULL },
-		{ 'j', "json", NULL, &json },
-		{ 0, NULL, NULL, NULL },
-	};
+	const char *conf;
+	bool json, proof = false;
 	struct comparison c = { .found = 0 };
 	struct err err;
 	int rc;
 
-	if (cli_options(self, argc, argv, options, 0, 0, &rc) == -1)
+	if (cli_options_plain(self, argc, argv, &conf, &json, 0, 0, &rc) == -1)
 		return rc;
 	if (cache_site_open(&c.site, conf, true, &err) == -1 ||
 	    rebuild(&c, &proof, &err) == -1)

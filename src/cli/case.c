@@ -433,18 +433,14 @@ case_receipt(const struct cli_command *self, const char *text,
 static int
 case_show_run(const struct cli_command *self, int argc, char **argv)
 {
-	const char *conf = NULL;
-	bool json = false;
-	const struct cli_option options[] = {
-		{ 'c', "config", &conf, NULL },
-		{ 'j', "json", NULL, &json },
-		{ 0, NULL, NULL, NULL },
-	};
+	const char *conf;
+	bool json;
 	struct store_case_show r = { .n = 0 };
 	struct cli_site site;
 	int at, rc;
 
-	if ((at = cli_options(self, argc, argv, options, 1, 1, &rc)) == -1)
+	if ((at = cli_options_plain(
+		 self, argc, argv, &conf, &json, 1, 1, &rc)) == -1)
 		return rc;
 	if ((rc = case_receipt(self, argv[at], r.receipt)) != 0)
 		return rc;

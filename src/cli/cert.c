@@ -76,19 +76,15 @@ report(
 static int
 cert_status_run(const struct cli_command *self, int argc, char **argv)
 {
-	const char *conf = NULL;
-	bool json = false;
-	const struct cli_option options[] = {
-		{ 'c', "config", &conf, NULL },
-		{ 'j', "json", NULL, &json },
-		{ 0, NULL, NULL, NULL },
-	};
+	const char *conf;
+	bool json;
 	struct store_cert_find r = { .n = 0 };
 	struct cli_site site;
 	struct err err;
 	int at, rc;
 
-	if ((at = cli_options(self, argc, argv, options, 1, 1, &rc)) == -1)
+	if ((at = cli_options_plain(
+		 self, argc, argv, &conf, &json, 1, 1, &rc)) == -1)
 		return rc;
 	if (registry_serial(r.serial, argv[at], &err) == -1)
 		return cli_usage(self, "serial number: %s", err.text);

@@ -348,18 +348,14 @@ show_report(
 static int
 dispatch_show_run(const struct cli_command *self, int argc, char **argv)
 {
-	const char *conf = NULL;
-	bool json = false;
-	const struct cli_option options[] = {
-		{ 'c', "config", &conf, NULL },
-		{ 'j', "json", NULL, &json },
-		{ 0, NULL, NULL, NULL },
-	};
+	const char *conf;
+	bool json;
 	struct cli_site site;
 	int64_t id;
 	int at, rc;
 
-	if ((at = cli_options(self, argc, argv, options, 1, 1, &rc)) == -1)
+	if ((at = cli_options_plain(
+		 self, argc, argv, &conf, &json, 1, 1, &rc)) == -1)
 		return rc;
 	if (id_read(argv[at], &id) == -1)
 		return cli_usage(self, "\"%s\" is not a number", argv[at]);

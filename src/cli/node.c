@@ -184,17 +184,12 @@ list_report(const struct cli_command *self, struct store *store, bool json)
 static int
 node_list_run(const struct cli_command *self, int argc, char **argv)
 {
-	const char *conf = NULL;
-	bool json = false;
-	const struct cli_option options[] = {
-		{ 'c', "config", &conf, NULL },
-		{ 'j', "json", NULL, &json },
-		{ 0, NULL, NULL, NULL },
-	};
+	const char *conf;
+	bool json;
 	struct cli_site site;
 	int rc;
 
-	if (cli_options(self, argc, argv, options, 0, 0, &rc) == -1)
+	if (cli_options_plain(self, argc, argv, &conf, &json, 0, 0, &rc) == -1)
 		return rc;
 	if ((rc = cli_begin(self, &site, conf)) != 0)
 		return rc;

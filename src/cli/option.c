@@ -117,3 +117,18 @@ cli_options(const struct cli_command *self, int argc, char **argv,
 		return -1;
 	return optind;
 }
+
+int
+cli_options_plain(const struct cli_command *self, int argc, char **argv,
+    const char **conf, bool *json, int min, int max, int *status)
+{
+	const struct cli_option options[] = {
+		{ 'c', "config", conf, NULL },
+		{ 'j', "json", NULL, json },
+		{ 0, NULL, NULL, NULL },
+	};
+
+	*conf = NULL;
+	*json = false;
+	return cli_options(self, argc, argv, options, min, max, status);
+}
