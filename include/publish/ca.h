@@ -88,14 +88,20 @@ struct ca_connector {
 	int (*tell)(const struct ca_site *site, const struct store_cert *cert,
 	    const char *key, int64_t now_us, struct ca_request *out,
 	    struct err *err);
-	/* What the answer to ask() says. */
-	void (*hear)(const struct web_answer *answer, struct ca_heard *out);
+	/* What the body of the answer to ask() says; NOTHING if that is no
+	 * status. */
+	enum ca_says (*read)(const char *body, size_t len);
+	const char *hint; /* goes on what an operator reads then; may be "" */
 };
 extern const struct ca_connector ca_ejbca, ca_webhook;
 
 /* Why the change was not taken, by the answer's status: UNKNOWN, REFUSED or
- * NOTHING; else GOOD, "it says that it did it".  For every connector. */
+ * NOTHING; else GOOD, "it says that it did it". */
 void ca_hear_told(const struct web_answer *answer, struct ca_heard *out);
+
+/* What the answer to ask() says. */
+void ca_hear_status(const struct ca_connector *connector,
+    const struct web_answer *answer, struct ca_heard *out);
 
 /* Are its words what the store has? */
 bool ca_agrees(const struct store_cert *cert, enum ca_says says);

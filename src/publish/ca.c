@@ -112,6 +112,23 @@ ca_hear_told(const struct web_answer *answer, struct ca_heard *out)
 	snprintf(out->words, sizeof(out->words), "HTTP %d", answer->status);
 }
 
+void
+ca_hear_status(const struct ca_connector *connector,
+    const struct web_answer *answer, struct ca_heard *out)
+{
+	ca_hear_told(answer, out);
+	if (answer->why[0] != '\0' || answer->status < 200 ||
+	    answer->status > 299)
+		return;
+	out->says = CA_SAYS_NOTHING;
+	if (answer->status == 200)
+		out->says = connector->read(answer->body, answer->len);
+	if (out->says == CA_SAYS_NOTHING)
+		snprintf(out->words, sizeof(out->words),
+		    "its answer (HTTP %d) is not a status%s", answer->status,
+		    connector->hint);
+}
+
 /* ---- one request */
 
 static void on_answer(void *ctx, const struct web_answer *answer);
@@ -262,7 +279,7 @@ on_answer(void *ctx, const struct web_answer *answer)
 		heard_told(t, answer);
 		return;
 	}
-	t->ca->o.connector->hear(answer, &heard);
+	ca_hear_status(t->ca->o.connector, answer, &heard);
 	if (t->row != NULL) {
 		heard_status(t, &heard);
 		return;

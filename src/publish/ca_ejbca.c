@@ -154,21 +154,8 @@ status_read(const char *body, size_t len)
 	return says;
 }
 
-static void
-ejbca_hear(const struct web_answer *answer, struct ca_heard *out)
-{
-	ca_hear_told(answer, out);
-	if (answer->why[0] != '\0' || answer->status < 200 ||
-	    answer->status > 299)
-		return;
-	out->says = CA_SAYS_NOTHING;
-	if (answer->status == 200)
-		out->says = status_read(answer->body, answer->len);
-	if (out->says == CA_SAYS_NOTHING)
-		snprintf(out->words, sizeof(out->words),
-		    "its answer (HTTP %d) is not a status; is ca.url right?",
-		    answer->status);
-}
-
-const struct ca_connector ca_ejbca = { "ejbca", ejbca_ask, ejbca_tell,
-	ejbca_hear };
+const struct ca_connector ca_ejbca = { .name = "ejbca",
+	.ask = ejbca_ask,
+	.tell = ejbca_tell,
+	.read = status_read,
+	.hint = "; is ca.url right?" };

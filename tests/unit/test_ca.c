@@ -110,7 +110,7 @@ hears(const struct ca_connector *connector, int status, const char *body,
 	struct ca_heard h;
 
 	snprintf(a.why, sizeof(a.why), "%s", why);
-	connector->hear(&a, &h);
+	ca_hear_status(connector, &a, &h);
 	assert_int_equal(h.retry_after_us, 42);
 	return h;
 }
