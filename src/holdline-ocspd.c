@@ -227,21 +227,10 @@ daemon_load_signers(struct daemon *d, struct err *err)
 }
 
 static int
-daemon_load_mac(struct daemon *d, struct err *err)
-{
-	if (d->conf->redis_mac_key_file[0] == '\0')
-		return 0;
-	d->mac = keyring_load_cache(d->conf->redis_mac_key_file, err);
-	return d->mac == NULL ? err_add(err, "redis.mac_key_file") : 0;
-}
-
-static int
 daemon_open_lookup(struct daemon *d, struct err *err)
 {
 	struct redis_link_options link = { .want = REDIS_ANY,
-		.timeout_s = (unsigned int)((d->conf->redis_timeout_us +
-						CLOCK_S_US - 1) /
-		    CLOCK_S_US),
+		.timeout_s = redis_timeout_s(d->conf),
 		.retry_us = d->conf->redis_retry_us,
 		.module = "ocsp",
 		.hint = "until then the answer is tryLater",
@@ -335,7 +324,7 @@ daemon_load(struct daemon *d, struct err *err)
 	if (service_open(&d->service, err) == -1 ||
 	    daemon_descriptors(d->conf, err) == -1 ||
 	    daemon_check_metrics(d->conf, err) == -1 ||
-	    daemon_load_mac(d, err) == -1 ||
+	    redis_mac_load(d->conf, &d->mac, err) == -1 ||
 	    daemon_load_issuers(d, err) == -1 ||
 	    daemon_load_signers(d, err) == -1)
 		return -1;

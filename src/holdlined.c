@@ -391,17 +391,6 @@ daemon_open_back(struct daemon *d, struct err *err)
 	return 0;
 }
 
-static int
-daemon_load_cache_key(struct daemon *d, struct err *err)
-{
-	const char *path = d->conf->redis_mac_key_file;
-
-	if (path[0] == '\0')
-		return 0;
-	d->cache_key = keyring_load_cache(path, err);
-	return d->cache_key == NULL ? err_add(err, "redis.mac_key_file") : 0;
-}
-
 /* Who keeps the cache whole, when it is this server's turn. */
 static int
 daemon_open_beat(struct daemon *d)
@@ -444,9 +433,7 @@ daemon_open_publish(struct daemon *d, struct err *err)
 		.ctx = d };
 	struct cache_options cache = { .base = d->service.loop.base,
 		.timers = d->service.loop.timers,
-		.timeout_s = (unsigned int)((d->conf->redis_timeout_us +
-						CLOCK_S_US - 1) /
-		    CLOCK_S_US),
+		.timeout_s = redis_timeout_s(d->conf),
 		.retry_us = d->conf->redis_retry_us,
 		.replicas = d->conf->redis_replicas,
 		.wait_us = d->conf->redis_wait_us,
@@ -456,7 +443,7 @@ daemon_open_publish(struct daemon *d, struct err *err)
 		.ctx = d };
 
 	redis_place_from_conf(d->conf, false, &cache.place);
-	if (daemon_load_cache_key(d, err) == -1)
+	if (redis_mac_load(d->conf, &d->cache_key, err) == -1)
 		return -1;
 	cache.mac = d->cache_key;
 	redis_place_from_conf(d->conf, true, &read_place);
@@ -664,7 +651,7 @@ daemon_test(struct daemon *d, const char *path)
 	    (!crl_wanted(d->conf) || crl_check(d->conf, &err) == 0))
 		d->keys = keyring_load(d->conf->key_file, &err);
 	if (err.code == ERR_NONE)
-		(void)daemon_load_cache_key(d, &err);
+		(void)redis_mac_load(d->conf, &d->cache_key, &err);
 	if (err.code == ERR_NONE)
 		(void)hooks_test(d->conf, &err);
 	folder = store == NULL ? NULL : dirname(store);

@@ -13,6 +13,7 @@
 
 struct conf;
 struct err;
+struct keyring;
 struct stream_addr;
 
 /* Texts are never NULL, "" = none.  Addresses are "unix:/path", "ip:port". */
@@ -36,6 +37,14 @@ struct redis_place {
  */
 void redis_place_from_conf(
     const struct conf *conf, bool reading, struct redis_place *place);
+
+/* The setting redis.timeout, in whole seconds, rounded up. */
+unsigned int redis_timeout_s(const struct conf *conf);
+
+/* The key that signs the records, into *mac: owned (keyring_free), or NULL when
+ * the settings say none does.  0, or -1 with *err. */
+int redis_mac_load(
+    const struct conf *conf, struct keyring **mac, struct err *err);
 
 /* A copy with texts of its own (redis_place_drop).  -1: out of memory. */
 int redis_place_copy(struct redis_place *copy, const struct redis_place *place);

@@ -77,20 +77,13 @@ on_too_late(void *ctx)
 	((struct cache_site *)ctx)->down = true;
 }
 
-static unsigned int
-timeout_s(const struct conf *conf)
-{
-	return (unsigned int)((conf->redis_timeout_us + CLOCK_S_US - 1) /
-	    CLOCK_S_US);
-}
-
 static int
 connect_to_read(struct cache_site *s, struct err *err)
 {
 	struct redis_link_options o = { .base = s->loop.base,
 		.timers = s->loop.timers,
 		.want = REDIS_MASTER,
-		.timeout_s = timeout_s(s->site.conf),
+		.timeout_s = redis_timeout_s(s->site.conf),
 		.retry_us = s->site.conf->redis_retry_us,
 		.module = "cache",
 		.hint = "this command needs it",
@@ -109,7 +102,7 @@ connect_to_write(struct cache_site *s, struct err *err)
 {
 	struct cache_options o = { .base = s->loop.base,
 		.timers = s->loop.timers,
-		.timeout_s = timeout_s(s->site.conf),
+		.timeout_s = redis_timeout_s(s->site.conf),
 		.retry_us = s->site.conf->redis_retry_us,
 		.mac = s->mac,
 		.on_up = on_cache_up,
@@ -127,16 +120,14 @@ cache_site_open(
     struct cache_site *s, const char *conf, bool writes, struct err *err)
 {
 	struct timer late = { 0 };
-	const char *key;
 	int rc;
 
 	memset(s, 0, sizeof(*s));
 	if (cli_open(&s->site, conf, err) == -1 ||
 	    loop_open(&s->loop, err) == -1)
 		return -1;
-	key = s->site.conf->redis_mac_key_file;
-	if (key[0] != '\0' && (s->mac = keyring_load_cache(key, err)) == NULL)
-		return err_add(err, "redis.mac_key_file");
+	if (redis_mac_load(s->site.conf, &s->mac, err) == -1)
+		return -1;
 	rc = writes ? connect_to_write(s, err) : connect_to_read(s, err);
 	if (rc == -1)
 		return -1;

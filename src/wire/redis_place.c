@@ -2,8 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/conf.h"
 #include "base/err.h"
+#include "base/secret.h"
 #include "wire/redis_place.h"
 #include "wire/stream.h"
 
@@ -39,6 +41,23 @@ redis_place_from_conf(
 		place->address = conf->redis_read_address;
 		place->n_sentinels = 0;
 	}
+}
+
+unsigned int
+redis_timeout_s(const struct conf *conf)
+{
+	return (unsigned int)((conf->redis_timeout_us + CLOCK_S_US - 1) /
+	    CLOCK_S_US);
+}
+
+int
+redis_mac_load(const struct conf *conf, struct keyring **mac, struct err *err)
+{
+	*mac = NULL;
+	if (conf->redis_mac_key_file[0] == '\0')
+		return 0;
+	*mac = keyring_load_cache(conf->redis_mac_key_file, err);
+	return *mac == NULL ? err_add(err, "redis.mac_key_file") : 0;
 }
 
 int

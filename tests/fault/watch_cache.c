@@ -258,11 +258,8 @@ main(int argc, char **argv)
 	log_set_level(LOG_LEVEL_WARN);
 	if ((conf = conf_load(argv[1], &err)) == NULL)
 		goto fail;
-	if (conf->redis_mac_key_file[0] != '\0' &&
-	    (watch.mac = keyring_load_cache(conf->redis_mac_key_file, &err)) ==
-		NULL)
-		goto fail;
-	if (loop_open(&watch.loop, &err) == -1)
+	if (redis_mac_load(conf, &watch.mac, &err) == -1 ||
+	    loop_open(&watch.loop, &err) == -1)
 		goto fail;
 	o.base = watch.loop.base;
 	o.timers = watch.loop.timers;
