@@ -60,6 +60,7 @@ void service_event_free(struct event *event);
  * asked before each turn, says so (NULL = never). */
 void service_run(struct service *s, bool (*over)(void *ctx), void *ctx);
 
+/* service_run() returns after this turn. */
 void service_end(struct service *s);
 
 #endif

@@ -23,7 +23,8 @@ struct municipality {
 bool municipality_code_valid(const char *code);
 
 /* The municipality or ward that has this code, or NULL.  Prefectures have
- * codes too, but nobody's record is kept by one: they are not found. */
+ * codes too, but nobody's record is kept by one: they are not found.  It stays
+ * for good, as all here. */
 const struct municipality *municipality_find(const char *code);
 
 /* How many there are, and each of them, by ascending code. */

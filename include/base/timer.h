@@ -33,7 +33,8 @@ struct timer_clock {
 /* The machine's own clocks. */
 extern const struct timer_clock timer_clock_real;
 
-/* An empty set, or NULL when out of memory.  The clock is copied. */
+/* An empty set: owned (timers_free), or NULL when out of memory.  The clock is
+ * copied. */
 struct timers *timers_new(const struct timer_clock *clock);
 
 /* Free the set; pending timers never fire.  NULL is a no-op. */

@@ -59,7 +59,7 @@ int delta_line_parse(
     struct delta_line *line, const struct csv_row *row, struct err *err);
 
 /* Read the header row, as registry_header_parse().  Only `change` and
- * `holder_ref` must be there. */
+ * `holder_ref` must be there.  0, or -1 with *err. */
 int delta_header_parse(
     struct delta_header *header, const struct csv_row *row, struct err *err);
 

@@ -30,7 +30,7 @@ FILE *registry_reject_open(const char *path, struct err *err);
 FILE *registry_reject_reopen(const char *path, int64_t len, struct err *err);
 
 /* All that was written is on disk; *len becomes its length, 0 for a device or
- * for NULL. */
+ * for NULL.  0, or -1 with *err. */
 int registry_reject_sync(
     FILE *f, const char *path, int64_t *len, struct err *err);
 

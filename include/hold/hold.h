@@ -40,11 +40,12 @@ struct hold *hold_new(const struct hold_options *options);
  * the store must have been drained.  NULL is a no-op. */
 void hold_free(struct hold *h);
 
-/* ok = false: the store failed. */
+/* ok = false: the store failed.  The certificates are borrowed. */
 typedef void hold_look_fn(
     void *ctx, bool ok, const struct store_cert *certs, size_t n);
 
-/* Read a verified holder's certificates.  done is called once, later. */
+/* Read a verified holder's certificates.  `done` is called once, later, unless
+ * the job, which is gone then, is cancelled.  NULL: out of memory. */
 struct hold_job *hold_look(
     struct hold *h, int64_t holder, hold_look_fn *done, void *ctx);
 
@@ -81,12 +82,14 @@ struct hold_answer {
 	int64_t stored_us, visible_us; /* 0 when they did not happen */
 };
 
+/* *answer is borrowed. */
 typedef void hold_done_fn(void *ctx, const struct hold_answer *answer);
 
 /*
  * Put the holder's certificates on hold.  `done` is called exactly once,
- * later, unless the job is cancelled.  An unknown commit is resolved by
- * submitting the same request again.
+ * later, unless the job, which is gone then, is cancelled.  An unknown commit
+ * is resolved by submitting the same request again.  NULL: out of memory, or
+ * the call id is too long.
  */
 struct hold_job *hold_place(struct hold *h, const struct hold_request *request,
     hold_done_fn *done, void *ctx);

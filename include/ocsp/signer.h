@@ -52,7 +52,8 @@ void ocsp_signers_free(struct ocsp_signers *signers);
 struct ocsp_signer *ocsp_signers_of(
     const struct ocsp_signers *signers, size_t issuer);
 
-/* When the first of them expires, and its file; seconds since 1970. */
+/* When the first of them expires, in seconds since 1970, and its file,
+ * borrowed. */
 int64_t ocsp_signers_expire_s(
     const struct ocsp_signers *signers, const char **path);
 
@@ -60,7 +61,7 @@ int64_t ocsp_signers_expire_s(
 bool ocsp_signers_on_token(const struct ocsp_signers *signers);
 
 /* Do clients without the extension id-pkix-ocsp-nocheck have to ask who signs
- * for the signer?  Its file, or NULL when all have it. */
+ * for the signer?  Its file, borrowed, or NULL when all have it. */
 const char *ocsp_signers_checked(const struct ocsp_signers *signers);
 
 /* Is its certificate valid now? */

@@ -54,7 +54,8 @@ void cache_free(struct cache *c);
 /* Push rows and read them back, as publish_options.push; ctx is the cache. */
 int cache_push(void *ctx, const struct store_outbox_row *rows, size_t n);
 
-/* The link, for whoever else works on the cache, while it is up; else NULL. */
+/* The link, borrowed, for whoever else works on the cache, while it is up; else
+ * NULL. */
 struct redis_link *cache_link(struct cache *c);
 
 /* The server it is up with; borrowed until on_down(). */

@@ -34,7 +34,8 @@ int contact_open(struct contact *out, const struct keyring *keys,
 /* Forget it. */
 void contact_wipe(struct contact *c);
 
-/* The first number that can take a short message (070, 080, 090), or NULL. */
+/* The first number that can take a short message (070, 080, 090), borrowed from
+ * *c, or NULL. */
 const char *contact_mobile(const struct contact *c);
 
 #endif

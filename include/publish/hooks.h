@@ -43,7 +43,7 @@ void hooks_free(struct hooks *h);
 /* Something was committed. */
 void hooks_kick(struct hooks *h);
 
-/* The authority, for ca_check(); NULL when none is told. */
+/* The authority, borrowed, for ca_check(); NULL when none is told. */
 struct ca *hooks_ca(struct hooks *h);
 
 /* Are settings and files as they should be?  Nothing is begun.  0, or -1 with

@@ -17,7 +17,7 @@ struct places *places_load(const char *path, struct err *err);
 /* NULL is a no-op. */
 void places_free(struct places *p);
 
-/* The address of a municipality, or NULL; also when p is NULL. */
+/* The address of a municipality, borrowed, or NULL; also when p is NULL. */
 const char *places_find(const struct places *p, const char *code);
 
 #endif

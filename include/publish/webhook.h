@@ -34,7 +34,8 @@ struct webhook_headers {
 	char lines[WEBHOOK_HEADERS][WEBHOOK_HEADER_SIZE];
 };
 
-/* Load the secret, one line of 16 to 256 bytes, as secret_read() does. */
+/* Load the secret, one line of 16 to 256 bytes, as secret_read() does.  0, or
+ * -1 with *err. */
 int webhook_secret_load(
     const char *path, struct webhook_secret *secret, struct err *err);
 

@@ -35,6 +35,8 @@ struct store_audit_mark {
 /* Which chain, and which place in it (1, 2, ...)? */
 unsigned int store_audit_chain(int64_t number);
 int64_t store_audit_place(int64_t number);
+
+/* The leaf's number there. */
 int64_t store_audit_number(unsigned int chain, int64_t place);
 
 /* Walk all chains from their first leaves.  ERR_CONFLICT, with the place in

@@ -75,7 +75,7 @@ typedef void verify_done_fn(
  *   number	the calling number, or NULL when withheld or unknown
  *	now_us	for the attempt limits: a clock that nobody sets, see
  *		timers_steady_us()
- * `done` is called exactly once, later, from the loop.
+ * `done` is called exactly once, later, from the loop; the check is gone then.
  * NULL when out of memory or the pool's queue is full (done is then not
  * called): treat as VERIFY_TROUBLE.
  */
