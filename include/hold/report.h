@@ -35,7 +35,8 @@ typedef void report_done_fn(
 
 /*
  * Store that a call began.  Strings are copied; `done` is called once, later,
- * unless the job, which is gone then, is cancelled.  NULL: out of memory, or the call id is too long.
+ * unless the job, which is gone then, is cancelled.  NULL: out of memory, or
+ * the call id is too long.
  */
 struct report_job *report_open(struct store *store, const char *call_id,
     const char *dnis, const char *lang, const uint8_t bind[REPORT_BIND_SIZE],
