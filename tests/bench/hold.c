@@ -14,7 +14,6 @@
 #include <err.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,27 +26,15 @@
 #include <sqlite3.h>
 
 #include "base/clock.h"
-#include "store/hold.h"
 #include "store/registry.h"
 #include "tests/bench/figure.h"
-#include "tests/bench/redis_start.h"
+#include "tests/bench/holding.h"
+#include "tests/bench/parts.h"
 
 #define BATCH 1000
 #define ISSUER "00112233445566778899aabbccddeeff00112233"
 
-static char dir[256];
 static unsigned int rounds = 9, batches = 5, singles = 2000;
-
-static const char *
-in_dir(const char *name)
-{
-	static char paths[4][300];
-	static unsigned int next;
-	char *path = paths[next++ % 4];
-
-	snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
-	return path;
-}
 
 /* ---- the registry: person i has certificates 2i - 1 and 2i */
 
@@ -55,20 +42,6 @@ static unsigned int
 people(void)
 {
 	return 2 * rounds * batches * BATCH + singles;
-}
-
-static struct store *
-open_store(unsigned int threads)
-{
-	char path[300];
-	struct store_options o = { .path = path, .threads = threads };
-	struct err err;
-	struct store *s;
-
-	snprintf(path, sizeof(path), "%s/store.db", dir);
-	if ((s = store_open(&o, &err)) == NULL)
-		errx(1, "%s", err.text);
-	return s;
 }
 
 static void
@@ -123,40 +96,6 @@ copy_file(const char *from, const char *to)
 
 /* ---- through the store */
 
-static void
-decide_all(void *ctx, const struct store_cert *certs, size_t n, int64_t now_us,
-    bool *take)
-{
-	size_t i;
-
-	(void)ctx;
-	for (i = 0; i < n; i++)
-		take[i] = certs[i].status == STORE_GOOD &&
-		    clock_jst_ymd(now_us) <= certs[i].not_after;
-}
-
-static void
-fill_hold(struct store_hold *r, unsigned int person)
-{
-	memset(r, 0, sizeof(*r));
-	snprintf(r->call_id, sizeof(r->call_id), "1732.%u", person);
-	r->holder = person;
-	r->reported_us = r->verified_us = 1;
-	strcpy(r->lang, "ja");
-	r->decide = decide_all;
-	snprintf(r->receipts[0], sizeof(r->receipts[0]), "%010u", person);
-}
-
-static void
-store_wait_all(struct store *s)
-{
-	struct pollfd pfd = { .fd = store_fd(s), .events = POLLIN };
-
-	while (store_pending(s) > 0)
-		if (store_dispatch(s) == 0)
-			poll(&pfd, 1, -1);
-}
-
 static double
 rate_store(struct store *s, struct store_hold *holds, unsigned int first)
 {
@@ -168,7 +107,7 @@ rate_store(struct store *s, struct store_hold *holds, unsigned int first)
 	began = clock_mono_us();
 	for (i = 0; i < n; i++)
 		store_hold(s, &holds[i]);
-	store_wait_all(s);
+	drain(s);
 	began = clock_mono_us() - began;
 	for (i = 0; i < n; i++)
 		if (holds[i].req.err.code != ERR_NONE ||
@@ -414,7 +353,7 @@ time_hold(struct store *s, redisContext *c, unsigned int person)
 	fill_hold(&r, person);
 	began = clock_mono_us();
 	store_hold(s, &r);
-	store_wait_all(s);
+	drain(s);
 	if (r.req.err.code != ERR_NONE || r.n != 2)
 		errx(1, "hold failed: %s", r.req.err.text);
 	redis_push(c, &r);
@@ -472,41 +411,24 @@ bench_latency(struct store *s, redisContext *c)
 
 /* ---- */
 
-static void
-clean_up(void)
-{
-	static const char *const names[] = { "store.db", "store.db-wal",
-		"store.db-shm", "bare.db", "bare.db-wal", "bare.db-shm", "page",
-		"redis.sock" };
-	size_t i;
-
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		unlink(in_dir(names[i]));
-	rmdir(dir);
-}
-
 int
 main(int argc, char **argv)
 {
-	const char *tmp = getenv("TMPDIR");
 	redisContext *c;
 	struct store *s;
 	pid_t redis;
 
 	if (argc > 1 && strcmp(argv[1], "--quick") == 0)
 		rounds = 3, batches = 2, singles = 200;
-	snprintf(dir, sizeof(dir), "%s/holdline-bench-XXXXXX",
-	    tmp != NULL ? tmp : "/tmp");
-	if (mkdtemp(dir) == NULL)
-		err(1, "%s", dir);
-	atexit(clean_up);
-	s = open_store(0);
+	folder_make();
+	atexit(folder_remove);
+	s = open_store(in_dir("store.db"), 0);
 	fill(s);
 	store_close(s); /* the last one out empties the log into the file */
 	copy_file(in_dir("store.db"), in_dir("bare.db"));
-	s = open_store(1);
+	s = open_store(in_dir("store.db"), 1);
 	bench_rate(s);
-	redis = redis_start(dir);
+	redis = redis_start();
 	c = redisConnectUnix(in_dir("redis.sock"));
 	if (c == NULL || c->err)
 		errx(1, "redis: %s", c != NULL ? c->errstr : "no memory");

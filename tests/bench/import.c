@@ -34,15 +34,14 @@ report_rows(const char *name, double *ours, double *theirs)
 static void
 prepare(void)
 {
-	char path[200];
 	FILE *f;
 
 	sample("people.csv", people, 1);
 	sample("held.csv", HOLDERS_HELD, 2);
 	sh("%s key create key >/dev/null", holdline);
 	sh("wc -l <people.csv >rows");
-	snprintf(path, sizeof(path), "%s/rows", dir);
-	if ((f = fopen(path, "r")) == NULL || fscanf(f, "%ld", &rows) != 1)
+	if ((f = fopen(in_dir("rows"), "r")) == NULL ||
+	    fscanf(f, "%ld", &rows) != 1)
 		errx(1, "people.csv has no rows");
 	fclose(f);
 	rows--; /* the header */
@@ -54,11 +53,9 @@ static void
 bench_sqlite(void)
 {
 	double ours[ROUNDS_MAX], theirs[ROUNDS_MAX];
-	char path[200];
 	unsigned int i;
 
-	snprintf(path, sizeof(path), "%s/ours.db", dir);
-	configure(path);
+	configure(in_dir("ours.db"));
 	for (i = 0; i < rounds; i++) {
 		sh("rm -f ours.db* peer.db*");
 		ours[i] = TIMED("%s registry import -c conf people.csv"
@@ -130,19 +127,13 @@ bench_holds(void)
 {
 	double alone[HOLDERS_HELD], during[HOLDERS_HELD];
 	unsigned int i, n = 0;
-	struct store_options o = { .threads = 1 };
-	char path[200];
 	struct store *s;
-	struct err err;
 	int status;
 	pid_t pid;
 
-	snprintf(path, sizeof(path), "%s/hold.db", dir);
-	configure(path);
+	configure(in_dir("hold.db"));
 	sh("%s registry import -c conf held.csv >/dev/null", holdline);
-	o.path = path;
-	if ((s = store_open(&o, &err)) == NULL)
-		errx(1, "%s", err.text);
+	s = open_store(in_dir("hold.db"), 1);
 	for (i = 0; i < HOLDERS_HELD / 4; i++)
 		alone[i] = hold(s, i + 1);
 	if ((pid = fork()) == 0) {

@@ -50,7 +50,7 @@
 #include "ocsp/responder.h"
 #include "ocsp/signer.h"
 #include "tests/bench/figure.h"
-#include "tests/bench/redis_start.h"
+#include "tests/bench/parts.h"
 #include "wire/http_server.h"
 #include "wire/loop.h"
 #include "wire/redis_link.h"
@@ -60,19 +60,7 @@
 #define ROUNDS_MAX 11
 #define REPLY_MAX 4096
 
-static char dir[64];
 static unsigned int rounds = 9, round_ms = 1000, sign_loops = 4000;
-
-static const char *
-in_dir(const char *name)
-{
-	static char paths[4][128];
-	static unsigned int turn;
-	char *path = paths[turn++ % 4];
-
-	snprintf(path, 128, "%s/%s", dir, name);
-	return path;
-}
 
 static int64_t
 cpu_ns(clockid_t clock)
@@ -570,46 +558,17 @@ measure_answers(struct side *ours)
 	clients_close();
 }
 
-static void
-clean_up(void)
-{
-	static const char *const names[] = { "ca.crt", "ca.key", "ocsp.crt",
-		"ocsp.key", "redis.sock" };
-	size_t i;
-
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		unlink(in_dir(names[i]));
-	rmdir(dir);
-}
-
-static void
-make_authority(void)
-{
-	char command[400];
-
-	snprintf(command, sizeof(command),
-	    "bash -c '. scripts/ca.sh && ca_make %s Bench && ca_signer %s "
-	    "ocsp'",
-	    dir, dir);
-	if (system(command) != 0)
-		errx(1, "cannot make an authority; run it from the top folder");
-}
-
 int
 main(int argc, char **argv)
 {
 	struct side ours = { .name = "ours" }, bare = { .name = "evhttp" };
-	const char *tmp = getenv("TMPDIR");
 	pid_t server;
 
 	if (argc > 1 && strcmp(argv[1], "--quick") == 0)
 		rounds = 5, round_ms = 300, sign_loops = 1000;
-	snprintf(dir, sizeof(dir), "%s/holdline-bench-XXXXXX",
-	    tmp != NULL ? tmp : "/tmp");
-	if (mkdtemp(dir) == NULL)
-		err(1, "%s", dir);
+	folder_make();
 	make_authority();
-	server = redis_start(dir);
+	server = redis_start();
 	redis = redisConnectUnix(in_dir("redis.sock"));
 	if (redis == NULL || redis->err)
 		errx(1, "redis: %s", redis != NULL ? redis->errstr : "");
@@ -624,6 +583,6 @@ main(int argc, char **argv)
 	kill(bare.pid, SIGKILL);
 	kill(server, SIGTERM);
 	waitpid(server, NULL, 0);
-	clean_up();
+	folder_remove();
 	return 0;
 }

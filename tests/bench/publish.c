@@ -39,7 +39,8 @@
 #include "store/hold.h"
 #include "store/registry.h"
 #include "tests/bench/figure.h"
-#include "tests/bench/redis_start.h"
+#include "tests/bench/holding.h"
+#include "tests/bench/parts.h"
 #include "tests/fault/ask_ocsp.h"
 #include "wire/loop.h"
 #include "wire/redis_link.h"
@@ -53,7 +54,7 @@
 static unsigned int rounds = 25, pages = 100, probes = 1000;
 
 static struct {
-	char dir[256], sock[300], address[310];
+	char address[200];
 	char issuer[STORE_ISSUER_HEX + 1];
 	struct loop loop;
 	struct event *store_ready;
@@ -61,7 +62,7 @@ static struct {
 	struct cache *cache;
 	struct publish *publish;
 	struct redis_link *beats; /* writes the watermark */
-	bool cache_up, beats_up, done;
+	bool cache_up, beats_up, beaten, done;
 
 	/* push-rate */
 	bool pushing; /* else the outcomes are the publisher's */
@@ -171,7 +172,8 @@ rate_bare(void)
 	snprintf(command, sizeof(command),
 	    "redis-benchmark -s %s --csv -c 1 -P %d -n %u -r 1000000000 "
 	    "FCALL jpki_set 1 jpki:st:%s:__rand_int__ 1 H 6 1795485600 1 ''",
-	    b.sock, IN_FLIGHT, pages * STORE_OUTBOX_PAGE, b.issuer);
+	    in_dir("redis.sock"), IN_FLIGHT, pages * STORE_OUTBOX_PAGE,
+	    b.issuer);
 	if ((f = popen(command, "r")) == NULL)
 		err(1, "redis-benchmark");
 	while (fgets(line, sizeof(line), f) != NULL)
@@ -205,27 +207,9 @@ bench_rate(void)
 static void probe_begin(void *ctx);
 
 static void
-decide_all(void *ctx, const struct store_cert *certs, size_t n, int64_t now_us,
-    bool *take)
-{
-	size_t i;
-
-	(void)ctx, (void)now_us;
-	for (i = 0; i < n; i++)
-		take[i] = certs[i].status == STORE_GOOD;
-}
-
-static void
 hold_submit(struct store_hold *r, void (*done)(struct store_req *req))
 {
-	memset(r, 0, sizeof(*r));
-	b.person++;
-	snprintf(r->call_id, sizeof(r->call_id), "1732.%u", b.person);
-	r->holder = b.person;
-	r->reported_us = r->verified_us = 1;
-	strcpy(r->lang, "ja");
-	r->decide = decide_all;
-	snprintf(r->receipts[0], sizeof(r->receipts[0]), "%010u", b.person);
+	fill_hold(r, ++b.person);
 	r->req.done = done;
 	store_hold(b.store, r);
 }
@@ -369,6 +353,7 @@ on_beat(void *ctx, const struct redisReply *reply)
 	(void)ctx;
 	if (reply == NULL || reply->type == REDIS_REPLY_ERROR)
 		errx(1, "the watermark cannot be written");
+	b.beaten = true;
 }
 
 /* The publisher's proof, twice a second; the real one knows less of a store
@@ -392,13 +377,6 @@ push(void *ctx, const struct store_outbox_row *rows, size_t n)
 {
 	(void)ctx;
 	return cache_push(b.cache, rows, n);
-}
-
-static int64_t
-wall(void *ctx)
-{
-	(void)ctx;
-	return clock_wall_us();
 }
 
 /* Person i has certificates 2i - 1 and 2i. */
@@ -429,21 +407,6 @@ fill(unsigned int people)
 			errx(1, "%s", r->req.err.text);
 	}
 	free(rows);
-}
-
-static void
-open_store(unsigned int threads)
-{
-	char path[300];
-	struct store_options o = { .path = path,
-		.threads = threads,
-		.queue_max = 10000,
-		.wall_us = wall };
-	struct err err;
-
-	snprintf(path, sizeof(path), "%s/store.db", b.dir);
-	if ((b.store = store_open(&o, &err)) == NULL)
-		errx(1, "%s", err.text);
 }
 
 static void
@@ -479,19 +442,6 @@ open_links(void)
 
 /* ---- the relying party's side */
 
-static void
-make_authority(void)
-{
-	char command[700];
-
-	snprintf(command, sizeof(command),
-	    "bash -c '. scripts/ca.sh && ca_make %s Bench && ca_signer %s "
-	    "ocsp'",
-	    b.dir, b.dir);
-	if (system(command) != 0)
-		errx(1, "cannot make an authority; run it from the top folder");
-}
-
 /* The SHA-1 of its key, as records have it. */
 static void
 read_issuer(void)
@@ -519,7 +469,7 @@ write_conf(const char *path)
 	    "\tissuers = { \"%s/ca.crt\" }\n"
 	    "\tsigners = { \"%s/ocsp.crt\" }\n"
 	    "\tkeys = { \"%s/ocsp.key\" }\n}\n",
-	    b.address, b.dir, b.dir, b.dir);
+	    b.address, dir, dir, dir);
 	fclose(f);
 }
 
@@ -527,7 +477,8 @@ write_conf(const char *path)
 static pid_t
 responder_start(const char *self, unsigned int *port)
 {
-	char program[600], conf[300], line[600];
+	char program[600], line[600];
+	const char *conf = in_dir("ocspd.conf");
 	const char *slash = strrchr(self, '/'), *found;
 	bool proven = false;
 	int out[2];
@@ -537,7 +488,6 @@ responder_start(const char *self, unsigned int *port)
 	snprintf(program, sizeof(program), "%.*s/../../holdline-ocspd",
 	    slash == NULL ? 1 : (int)(slash - self),
 	    slash == NULL ? "." : self);
-	snprintf(conf, sizeof(conf), "%s/ocspd.conf", b.dir);
 	write_conf(conf);
 	if (pipe(out) == -1 || (pid = fork()) == -1)
 		err(1, "%s", program);
@@ -565,32 +515,16 @@ responder_start(const char *self, unsigned int *port)
 }
 
 static void
-clean_up(void)
-{
-	static const char *const names[] = { "store.db", "store.db-wal",
-		"store.db-shm", "redis.sock", "ca.crt", "ca.key", "ocsp.crt",
-		"ocsp.key", "ocspd.conf" };
-	char path[300];
-	size_t i;
-
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", b.dir, names[i]);
-		unlink(path);
-	}
-	rmdir(b.dir);
-}
-
-static void
 bench_delays(void)
 {
 	struct publish_options o = {
 		.timers = b.loop.timers, .poll_us = 2 * CLOCK_S_US, .push = push
 	};
 
-	open_store(0);
+	b.store = open_store(in_dir("store.db"), 0);
 	fill(20 * probes + 10000);
 	store_close(b.store);
-	open_store(1);
+	b.store = open_store(in_dir("store.db"), 1);
 	o.store = b.store;
 	b.delays = calloc(probes, sizeof(double));
 	b.store_ready = event_new(b.loop.base, store_fd(b.store),
@@ -612,33 +546,26 @@ bench_delays(void)
 int
 main(int argc, char **argv)
 {
-	const char *tmp = getenv("TMPDIR");
-	char ca[300];
 	struct err error;
 	unsigned int port;
 	pid_t redis, responder;
 
 	if (argc > 1 && strcmp(argv[1], "--quick") == 0)
 		rounds = 7, probes = 200;
-	snprintf(b.dir, sizeof(b.dir), "%s/holdline-bench-XXXXXX",
-	    tmp != NULL ? tmp : "/tmp");
-	if (mkdtemp(b.dir) == NULL)
-		err(1, "%s", b.dir);
-	snprintf(b.sock, sizeof(b.sock), "%s/redis.sock", b.dir);
-	snprintf(b.address, sizeof(b.address), "unix:%s", b.sock);
-	atexit(clean_up);
+	folder_make();
+	snprintf(b.address, sizeof(b.address), "unix:%s", in_dir("redis.sock"));
+	atexit(folder_remove);
 	log_set_level(LOG_LEVEL_ERROR);
-	redis = redis_start(b.dir);
+	redis = redis_start();
 	if (loop_open(&b.loop, &error) == -1)
 		errx(1, "%s", error.text);
 	make_authority();
-	snprintf(ca, sizeof(ca), "%s/ca.crt", b.dir);
-	ask_open(&b.ask, 0, ca);
+	ask_open(&b.ask, 0, in_dir("ca.crt"));
 	read_issuer();
 	open_links();
 	bench_rate();
 	beat(NULL);
-	event_base_loop(b.loop.base, EVLOOP_ONCE);
+	run_until(&b.beaten); /* what comes now takes longer than a reply may */
 	responder = responder_start(argv[0], &port);
 	b.ask.port = htons((in_port_t)port);
 	if (ask_connect(&b.ask) == -1)

@@ -23,8 +23,10 @@
 #include "store/hold.h"
 #include "store/store.h"
 #include "tests/bench/figure.h"
+#include "tests/bench/holding.h"
+#include "tests/bench/parts.h"
 
-static char dir[128], holdline[512];
+static char holdline[512];
 
 /* Run a command of the shell in our folder. */
 __attribute__((format(printf, 1, 2))) static inline void
@@ -81,32 +83,15 @@ stop_postgres(void)
 
 /* ---- a hold */
 
-static inline void
-decide_all(void *ctx, const struct store_cert *certs, size_t n, int64_t now_us,
-    bool *take)
-{
-	size_t i;
-
-	(void)ctx, (void)now_us;
-	for (i = 0; i < n; i++)
-		take[i] = certs[i].status == STORE_GOOD;
-}
-
 /* How long one hold takes, in milliseconds. */
 static inline double
 hold(struct store *s, unsigned int nr)
 {
-	struct store_hold r = {
-		.holder = nr,
-		.reported_us = 1,
-		.verified_us = 1,
-		.lang = "ja",
-		.decide = decide_all,
-	};
-	int64_t begun_us = clock_mono_us();
+	struct store_hold r;
+	int64_t begun_us;
 
-	snprintf(r.call_id, sizeof(r.call_id), "bench-%u", nr);
-	snprintf(r.receipts[0], sizeof(r.receipts[0]), "%010u", nr);
+	fill_hold(&r, nr);
+	begun_us = clock_mono_us();
 	store_hold(s, &r);
 	if (store_wait(s, &r.req) == -1)
 		errx(1, "%s", r.req.err.text);
@@ -133,7 +118,6 @@ configure(const char *store)
 static inline void
 run_open(const char *argv0)
 {
-	const char *tmp = getenv("TMPDIR");
 	char *self = realpath(argv0, NULL);
 
 	if (self == NULL)
@@ -141,10 +125,7 @@ run_open(const char *argv0)
 	snprintf(
 	    holdline, sizeof(holdline), "%s/../../holdline", dirname(self));
 	free(self);
-	snprintf(dir, sizeof(dir), "%s/holdline-bench-XXXXXX",
-	    tmp != NULL ? tmp : "/tmp");
-	if (mkdtemp(dir) == NULL)
-		err(1, "%s", dir);
+	folder_make();
 	atexit(stop_postgres);
 }
 

@@ -14,7 +14,6 @@
  */
 #include "registry_run.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 
@@ -57,18 +56,6 @@ number(const char *fmt, ...)
 		line[0] = '\0';
 	pclose(f);
 	return strtoll(line, NULL, 10);
-}
-
-static struct store *
-open_store(const struct engine *e, unsigned int threads)
-{
-	struct store_options o = { .path = e->path, .threads = threads };
-	struct err err;
-	struct store *s = store_open(&o, &err);
-
-	if (s == NULL)
-		errx(1, "%s", err.text);
-	return s;
 }
 
 /* ---- importing */
@@ -199,7 +186,6 @@ static double
 lookups(struct store *s)
 {
 	struct store_lookup *l = calloc(WINDOW, sizeof(*l));
-	struct pollfd pfd = { .fd = store_fd(s), .events = POLLIN };
 	int64_t begun_us = clock_mono_us();
 	unsigned int i;
 
@@ -207,9 +193,7 @@ lookups(struct store *s)
 	submitted = 0;
 	for (i = 0; i < WINDOW; i++)
 		look_next(&l[i]);
-	while (store_pending(s) > 0)
-		if (store_dispatch(s) == 0)
-			poll(&pfd, 1, -1);
+	drain(s);
 	free(l);
 	return LOOKUPS * 1e6 / (double)(clock_mono_us() - begun_us);
 }
@@ -239,7 +223,7 @@ read_tags(const struct engine *e)
 static void
 show_lookups(const struct engine *e)
 {
-	struct store *s = open_store(e, 4);
+	struct store *s = open_store(e->path, 4);
 
 	read_tags(e);
 	lookups(s);
@@ -261,7 +245,7 @@ scale(const struct engine *e)
 	sh("%s registry import -c conf held.csv >/dev/null", holdline);
 	n_holds = next_held = 0;
 	before = number("%s 'SELECT count(*) FROM certificates'", e->ask);
-	s = open_store(e, 1);
+	s = open_store(e->path, 1);
 	printf("%s:\n", e->name);
 	fflush(stdout);
 	r.begun_us = r.part_us = clock_mono_us();

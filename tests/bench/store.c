@@ -22,6 +22,8 @@
 #include <sys/stat.h>
 
 #include "tests/bench/figure.h"
+#include "tests/bench/holding.h"
+#include "tests/bench/parts.h"
 #include "tests/unit/postgres_cluster.h"
 
 #include <lmdb.h>
@@ -29,7 +31,6 @@
 #include <sqlite3.h>
 
 #include "base/clock.h"
-#include "store/hold.h"
 #include "store/lookup.h"
 
 #define ISSUER "00112233445566778899aabbccddeeff00112233"
@@ -38,31 +39,8 @@
 #define WINDOW 2048 /* lookups that wait at once */
 #define VALUE 200
 
-static char dir[200];
 static unsigned int rounds = 5, each = 1000, people = 1000000, turns = 5,
 		    lookups = 400000;
-
-static struct store *
-open_store(const char *path, unsigned int threads)
-{
-	struct store_options o = { .path = path, .threads = threads };
-	struct err err;
-	struct store *s = store_open(&o, &err);
-
-	if (s == NULL)
-		errx(1, "%s", err.text);
-	return s;
-}
-
-static void
-drain(struct store *s)
-{
-	struct pollfd pfd = { .fd = store_fd(s), .events = POLLIN };
-
-	while (store_pending(s) > 0)
-		if (store_dispatch(s) == 0)
-			poll(&pfd, 1, -1);
-}
 
 /* ---- PostgreSQL: people with a pair of certificates each */
 
@@ -97,30 +75,6 @@ pg_fill(unsigned int n)
 	cluster_sql(
 	    "postgres", "CREATE DATABASE bare TEMPLATE ours OWNER holdline");
 	cluster_sql("postgres", "CHECKPOINT");
-}
-
-static void
-decide_all(void *ctx, const struct store_cert *certs, size_t n, int64_t now_us,
-    bool *take)
-{
-	size_t i;
-
-	(void)ctx;
-	for (i = 0; i < n; i++)
-		take[i] = certs[i].status == STORE_GOOD &&
-		    clock_jst_ymd(now_us) <= certs[i].not_after;
-}
-
-static void
-fill_hold(struct store_hold *r, unsigned int person)
-{
-	memset(r, 0, sizeof(*r));
-	snprintf(r->call_id, sizeof(r->call_id), "1732.%u", person);
-	r->holder = person;
-	r->reported_us = r->verified_us = 1;
-	strcpy(r->lang, "ja");
-	r->decide = decide_all;
-	snprintf(r->receipts[0], sizeof(r->receipts[0]), "%010u", person);
 }
 
 static double
@@ -540,19 +494,16 @@ rate_lookups(struct store *s, uint32_t seed)
 static void
 bench_lookups(void)
 {
-	char path[256], lmdb[256];
 	double ours[16], peer[16];
 	unsigned int i;
 	struct store *s;
 	MDB_env *env;
 
 	assert(turns < 16);
-	snprintf(path, sizeof(path), "%s/store.db", dir);
-	snprintf(lmdb, sizeof(lmdb), "%s/lmdb", dir);
-	sqlite_fill(path);
-	env = lmdb_open(lmdb);
+	sqlite_fill(in_dir("store.db"));
+	env = lmdb_open(in_dir("lmdb"));
 	lmdb_fill(env);
-	s = open_store(path, 4);
+	s = open_store(in_dir("store.db"), 4);
 	rate_lookups(s, 1);
 	rate_lmdb(env, 1);
 	for (i = 0; i < turns; i++) {
@@ -672,31 +623,17 @@ bench_lookups_postgres(void)
 static void
 clean_up(void)
 {
-	static const char *const names[] = { "store.db", "store.db-wal",
-		"store.db-shm", "lmdb", "lmdb-lock" };
-	char path[256];
-	size_t i;
-
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
-		unlink(path);
-	}
-	rmdir(dir);
+	folder_remove();
 	cluster_teardown(NULL);
 }
 
 int
 main(int argc, char **argv)
 {
-	const char *tmp = getenv("TMPDIR");
-
 	if (argc > 1 && strcmp(argv[1], "--quick") == 0)
 		rounds = 3, each = 250, people = 50000, turns = 3,
 		lookups = 50000;
-	snprintf(dir, sizeof(dir), "%s/holdline-bench-XXXXXX",
-	    tmp != NULL ? tmp : "/tmp");
-	if (mkdtemp(dir) == NULL)
-		err(1, "%s", dir);
+	folder_make();
 	cluster_setup(NULL);
 	atexit(clean_up);
 	bench_holds();
