@@ -12,6 +12,7 @@
 #ifndef CLI_REGISTRY_LOAD_H
 #define CLI_REGISTRY_LOAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,7 @@ struct store_delta_file;
 /* A row that was not taken, and why; `raw` is as it stood in the file. */
 struct registry_reject {
 	uint64_t line;
+	bool of_store; /* the store refused it; or else it cannot be read */
 	const char *reason;
 	const char *raw;
 	size_t raw_len;
@@ -59,6 +61,8 @@ struct registry_load_options {
 	/* of a file of news, instead; borrowed */
 	const struct delta_header *delta_header;
 	const struct store_delta_file *delta;
+	int64_t
+	    first; /* an import: by store_first_page(), of that run; 0 = not */
 	unsigned int threads; /* for PINs; 0: no threads (tests) */
 	int64_t pause_us; /* for others, between two pages; under a second */
 	int64_t page_us;  /* pages get as large as are stored in that time;

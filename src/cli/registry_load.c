@@ -17,6 +17,7 @@
 #include "cli/registry_row.h"
 #include "hold/ending.h"
 #include "store/delta.h"
+#include "store/first_load.h"
 #include "store/registry.h"
 #include "verify/factor.h"
 #include "wire/csv.h"
@@ -54,6 +55,8 @@ struct page {
 	uint64_t start, line; /* of the file, where its first row begins */
 	struct store_import_mark mark;
 	struct store_put_page put;
+	/* instead, of a first load */
+	struct store_first_page first;
 	/* instead, of news */
 	struct store_delta *news[STORE_DELTA_PAGE];
 	struct store_delta_page delta;
@@ -224,7 +227,9 @@ registry_load_threads(void)
 static struct store_req *
 page_req(const struct registry_load *load, struct page *page)
 {
-	return is_news(load) ? &page->delta.req : &page->put.req;
+	return is_news(load)           ? &page->delta.req
+	    : load->options.first != 0 ? &page->first.req
+				       : &page->put.req;
 }
 
 static void
@@ -232,6 +237,8 @@ page_hand_in(const struct registry_load *load, struct page *page)
 {
 	if (is_news(load))
 		store_delta_page(load->options.store, &page->delta);
+	else if (load->options.first != 0)
+		store_first_page(load->options.store, &page->first);
 	else
 		store_put_page(load->options.store, &page->put);
 }
@@ -259,6 +266,11 @@ gather_rows(struct registry_load *load, struct page *page)
 			page->rows[n++] = &job->news.put;
 	}
 	page->put = (struct store_put_page){ .n = n, .rows = page->rows };
+	page->first = (struct store_first_page){ .run = load->options.first,
+		.n = n,
+		.rows = page->rows,
+		.start = page->start,
+		.line = page->line };
 	page->delta = (struct store_delta_page){ .file = load->options.delta,
 		.ends = ending_of,
 		.n = n,
@@ -285,7 +297,7 @@ page_mark(struct registry_load *load, struct page *page)
 
 	if (load->options.mark == NULL || !load->begun)
 		return;
-	page->put.mark = page->delta.mark = &page->mark;
+	page->put.mark = page->first.mark = page->delta.mark = &page->mark;
 	if (load->options.mark(load->options.ctx, page->start, page->line,
 		&page->mark, &err) == -1)
 		fail(load, &err);
@@ -309,6 +321,7 @@ reject(struct registry_load *load, const struct job *job, const char *reason)
 {
 	struct registry_reject r = {
 		.line = job->line,
+		.of_store = job->err.code == ERR_NONE,
 		.reason = reason,
 		.raw = job->raw,
 		.raw_len = job->raw_len,

@@ -311,11 +311,28 @@ copy_all(struct copy_run *r, struct err *err)
 	return 0;
 }
 
+/* A first load has tables of its own until it has ended. */
+static int
+check_loaded(struct copy_run *r, struct err *err)
+{
+	struct db_query *q = db_query(r->from, "SELECT one FROM first_load");
+	int rc = db_step(q, err);
+
+	if (rc == 1)
+		return err_set(err, ERR_REFUSED,
+		    "a first load of the registry is under way in the store to "
+		    "be copied; let it end before: `holdline registry import "
+		    "--first FILE`");
+	return rc;
+}
+
 static int
 run_tables(struct copy_run *r, struct err *err)
 {
 	const struct table *t;
 
+	if (check_loaded(r, err) == -1)
+		return -1;
 	if (count_all(r, err) == -1 ||
 	    (r->copy->update ? copy_update(r, err) : copy_all(r, err)) == -1)
 		return -1;

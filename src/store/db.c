@@ -87,10 +87,38 @@ db_version(struct store_db *db, int64_t *version, struct err *err)
 }
 
 int
+db_script(struct store_db *db, const char *sql, struct err *err)
+{
+	assert(db->writing);
+	db_reset_running(db); /* or a table with rows left is locked */
+	return db->engine->script(db, sql, err);
+}
+
+int
+db_swap(struct store_db *db, struct err *err)
+{
+	static const char *const names[] = { "holders", "certificates" };
+	int64_t last;
+	size_t i;
+
+	if (db_script(db, db->engine->swap, err) == -1)
+		return -1;
+	for (i = 0; i < 2; i++)
+		if (db->engine->last_number(db, names[i], "id", &last, err) ==
+			-1 ||
+		    db->engine->set_last_number(
+			db, names[i], "id", last, err) == -1)
+			return -1;
+	return 0;
+}
+
+int
 db_upgrade(
     struct store_db *db, const char *sql, int64_t version, struct err *err)
 {
-	return db->engine->upgrade(db, sql, version, err);
+	return db_script(db, sql, err) == -1
+	    ? -1
+	    : db->engine->set_version(db, version, err);
 }
 
 /* ---- transactions */

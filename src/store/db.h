@@ -108,8 +108,15 @@ int db_outbox_issued(struct store_db *db, int64_t *seq, struct err *err);
 /* Numbered schema version; 0 = empty. */
 int db_version(struct store_db *db, int64_t *version, struct err *err);
 
-/* Inside a DB_ALONE transaction: run `sql` (several statements, in SQLite's
- * words for types) and set the version. */
+/* Run several statements, in SQLite's words for types, however long they take;
+ * they are not kept. */
+int db_script(struct store_db *db, const char *sql, struct err *err);
+
+/* Inside a DB_ALONE transaction: put the tables first_holders and
+ * first_certificates in the place of those without first_, which are empty. */
+int db_swap(struct store_db *db, struct err *err);
+
+/* Inside a DB_ALONE transaction: db_script(), and set the version. */
 int db_upgrade(
     struct store_db *db, const char *sql, int64_t version, struct err *err);
 

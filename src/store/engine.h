@@ -47,8 +47,11 @@ struct db_engine {
 	/* Free it; its statements have been reset. */
 	void (*close)(struct store_db *db);
 	int (*version)(struct store_db *db, int64_t *version, struct err *err);
-	int (*upgrade)(struct store_db *db, const char *sql, int64_t version,
-	    struct err *err);
+	int (*script)(struct store_db *db, const char *sql, struct err *err);
+	int (*set_version)(
+	    struct store_db *db, int64_t version, struct err *err);
+	/* See db_swap(). */
+	const char *swap;
 	int (*begin)(struct store_db *db, enum db_mode mode, struct err *err);
 	/* The transaction is over, whatever it returns. */
 	int (*commit)(struct store_db *db, struct err *err);

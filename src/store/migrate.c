@@ -270,6 +270,15 @@ static const char *const migrations[] = {
 	"	done_us INTEGER NOT NULL," /* 0 = not yet */
 	"	PRIMARY KEY (name, seq)"
 	") STRICT, WITHOUT ROWID;",
+	/* 16: a first load that is under way.  What changes holders or
+	 * certificates changes first_load.c too. */
+	"CREATE TABLE first_load ("
+	"	one INTEGER PRIMARY KEY CHECK (one = 1),"
+	"	key BLOB NOT NULL," /* of the file, as imports.key */
+	"	stage INTEGER NOT NULL,"
+	"	rejects INTEGER NOT NULL," /* bytes of the reject file */
+	"	run INTEGER NOT NULL"      /* grows with every process at it */
+	") STRICT;",
 };
 
 #define NEWEST ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))

@@ -135,7 +135,8 @@ void postgres_line(const char *message, char *out, size_t size);
 /* ERR_REFUSED when the database has tables and none of them is our mark. */
 int postgres_check_owner(struct postgres_db *d, struct err *err);
 int postgres_version(struct store_db *db, int64_t *version, struct err *err);
-int postgres_upgrade(
-    struct store_db *db, const char *sql, int64_t version, struct err *err);
+int postgres_script(struct store_db *db, const char *sql, struct err *err);
+int postgres_set_version(struct store_db *db, int64_t version, struct err *err);
+extern const char postgres_swap[];
 
 #endif

@@ -136,15 +136,28 @@ translate(const char *sql)
 }
 
 int
-postgres_upgrade(
-    struct store_db *db, const char *sql, int64_t version, struct err *err)
+postgres_script(struct store_db *db, const char *sql, struct err *err)
 {
 	struct postgres_db *d = postgres_of(db);
-	char *text = translate(sql), mark[384];
+	char *text = translate(sql);
 	int rc;
 
 	if (text == NULL)
 		return err_set(err, ERR_NOMEM, "out of memory");
+	rc = postgres_exec(
+	    d, "SET LOCAL statement_timeout = 0", d->timeout_ms, err);
+	if (rc == 0)
+		rc = postgres_exec(d, text, -1, err);
+	free(text);
+	return rc;
+}
+
+int
+postgres_set_version(struct store_db *db, int64_t version, struct err *err)
+{
+	struct postgres_db *d = postgres_of(db);
+	char mark[384];
+
 	snprintf(mark, sizeof(mark),
 	    "CREATE TABLE IF NOT EXISTS holdline"
 	    " (one BOOLEAN PRIMARY KEY CHECK (one), version BIGINT NOT NULL);"
@@ -152,12 +165,49 @@ postgres_upgrade(
 	    "INSERT INTO holdline (one, version) VALUES (true, %" PRId64 ")"
 	    " ON CONFLICT (one) DO UPDATE SET version = excluded.version",
 	    version);
-	rc = postgres_exec(
-	    d, "SET LOCAL statement_timeout = 0", d->timeout_ms, err);
-	if (rc == 0)
-		rc = postgres_exec(d, text, -1, err);
-	if (rc == 0)
-		rc = postgres_exec(d, mark, d->timeout_ms, err);
-	free(text);
-	return rc;
+	return postgres_exec(d, mark, d->timeout_ms, err);
 }
+
+/* ---- tables in the place of others */
+
+/*
+ * Keys of other tables that refer to the old ones go with them, and are made
+ * anew for the new ones; who may read the old ones may read the new ones.
+ * What PostgreSQL named after the first names gets the names that it would
+ * have had, and the unique keys become the constraints that they stand for.
+ */
+const char postgres_swap[] =
+    "DO $$ DECLARE"
+    "  keys text[]; grants text[]; one text;"
+    " BEGIN"
+    "  SELECT array_agg(format('ALTER TABLE %s ADD CONSTRAINT %I %s',"
+    "    conrelid::regclass, conname, pg_get_constraintdef(oid)))"
+    "   INTO keys FROM pg_constraint WHERE contype = 'f'"
+    "   AND confrelid IN ('holders'::regclass, 'certificates'::regclass)"
+    "   AND conrelid <> 'certificates'::regclass;"
+    "  SELECT array_agg(format('GRANT %s ON %s TO %s', a.privilege_type,"
+    "    c.oid::regclass, CASE a.grantee WHEN 0 THEN 'PUBLIC'"
+    "    ELSE quote_ident(pg_get_userbyid(a.grantee)) END))"
+    "   INTO grants FROM pg_class AS c, aclexplode(c.relacl) AS a"
+    "   WHERE c.oid IN ('holders'::regclass, 'certificates'::regclass)"
+    "   AND a.grantee <> c.relowner;"
+    "  DROP TABLE certificates, holders CASCADE;"
+    "  ALTER TABLE first_holders RENAME TO holders;"
+    "  ALTER TABLE first_certificates RENAME TO certificates;"
+    "  SELECT keys || array_agg(format("
+    "    'ALTER TABLE %s RENAME CONSTRAINT %I TO %I', conrelid::regclass,"
+    "    conname, substr(conname, 7)))"
+    "   INTO keys FROM pg_constraint WHERE conname LIKE 'first\\_%'"
+    "   AND conrelid IN ('holders'::regclass, 'certificates'::regclass);"
+    "  ALTER SEQUENCE first_holders_id_seq RENAME TO holders_id_seq;"
+    "  ALTER SEQUENCE first_certificates_id_seq"
+    "   RENAME TO certificates_id_seq;"
+    "  ALTER TABLE holders"
+    "   ADD CONSTRAINT holders_ref_key UNIQUE USING INDEX holders_ref;"
+    "  ALTER TABLE certificates ADD CONSTRAINT"
+    "   certificates_serial_issuer_key UNIQUE USING INDEX"
+    "   certificates_serial;"
+    "  FOREACH one IN ARRAY keys || coalesce(grants, '{}')"
+    "   LOOP EXECUTE one; END LOOP;"
+    " END $$;"
+    "ANALYZE holders, certificates";

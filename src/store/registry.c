@@ -24,8 +24,8 @@ holder_find(struct page *p, const struct store_put *r)
 	return h;
 }
 
-static bool
-holder_same(const struct page_holder *h, const struct store_put *r)
+bool
+page_holder_same(const struct page_holder *h, const struct store_put *r)
 {
 	return memcmp(h->tag, r->tag, STORE_MAC_SIZE) == 0 &&
 	    h->key_version == r->key_version &&
@@ -56,7 +56,7 @@ holder_set(struct page_holder *h, const struct store_put *r)
 bool
 page_holder_set(struct page_holder *h, const struct store_put *r)
 {
-	if (holder_same(h, r))
+	if (page_holder_same(h, r))
 		return false;
 	holder_set(h, r);
 	return true;
@@ -167,7 +167,8 @@ page_run(struct store_db *db, struct store_req *req, struct err *err)
 	int rc;
 
 	assert(r->n <= STORE_PAGE_MAX);
-	if ((p = page_read(db, r, err)) == NULL)
+	if (first_load_none(db, err) == -1 ||
+	    (p = page_read(db, r, err)) == NULL)
 		return -1;
 	for (i = 0; i < r->n; i++) {
 		r->rows[i]->req.err.code = ERR_NONE;

@@ -43,6 +43,9 @@ struct page_cert {
 /* Read PAGE_HOLDER_COLUMNS off the row into a zeroed one. */
 void page_holder_read(struct db_query *q, struct page_holder *h);
 
+/* Is it what the row says, apart from the reference? */
+bool page_holder_same(const struct page_holder *h, const struct store_put *r);
+
 /* Make it what the row says; did anything differ? */
 bool page_holder_set(struct page_holder *h, const struct store_put *r);
 
@@ -54,6 +57,17 @@ int page_holder_write(
  * holder's?  -1 with *err (ERR_CONFLICT). */
 int registry_contradicts(const struct store_cert *known, int64_t holder,
     const struct store_cert *c, struct err *err);
+
+/* The columns of PAGE_HOLDER_COLUMNS after the id. */
+void page_holder_bind(struct db_query *q, const struct page_holder *h);
+
+/* The columns of a certificate's row that page_cert_load() gives, which is a
+ * good one's. */
+#define PAGE_CERT_COLUMNS \
+	"id, holder, carrier, kind, issuer, serial, not_before, not_after," \
+	" status, generation, reason, status_us, visible_us"
+int page_cert_load(struct db_query *q, int64_t id, const struct store_cert *c,
+    struct err *err);
 
 /* Put a new certificate on record, good. */
 int registry_cert_add(
@@ -94,6 +108,13 @@ void page_status_add(struct page *p, struct page_cert *c,
 
 /* Write what has changed. */
 int page_write(struct store_db *db, struct page *p, struct err *err);
+
+/* Is no first load under way?  ERR_REFUSED, or another error. */
+int first_load_none(struct store_db *db, struct err *err);
+
+/* Is this the run of the first load that goes on?  ERR_CONFLICT, or another
+ * error. */
+int first_load_is(struct store_db *db, int64_t run, struct err *err);
 
 /* Keep how far an import has come: registry_mark.c. */
 int import_mark(

@@ -8,8 +8,8 @@
 /* ---- holders */
 
 /* The columns after the id, or before the WHERE. */
-static void
-holder_bind(struct db_query *q, const struct page_holder *h)
+void
+page_holder_bind(struct db_query *q, const struct page_holder *h)
 {
 	db_bind_blob(q, h->ref, STORE_MAC_SIZE);
 	db_bind_blob(q, h->tag, STORE_MAC_SIZE);
@@ -57,12 +57,10 @@ holders_insert(struct store_db *db, struct page *p, struct err *err)
 		return 0;
 	if (holders_number(db, p, err) == -1)
 		return -1;
-	q = db_load(db,
-	    "holders (id, ref, tag, key_version, municipality, pin, contact,"
-	    " phones)");
+	q = db_load(db, "holders (" PAGE_HOLDER_COLUMNS ")");
 	for (i = 0; i < p->n_holders; i++) {
 		db_bind_int(q, p->holders[i].id);
-		holder_bind(q, &p->holders[i]);
+		page_holder_bind(q, &p->holders[i]);
 		if (db_load_row(q, err) == -1)
 			return -1;
 	}
@@ -81,7 +79,7 @@ page_holder_write(
 	    "UPDATE holders SET ref = $1, tag = $2, key_version = $3,"
 	    " municipality = $4, pin = $5, contact = $6, phones = $7"
 	    " WHERE id = $8");
-	holder_bind(q, h);
+	page_holder_bind(q, h);
 	db_bind_int(q, h->id);
 	return db_run(q, err);
 }
@@ -102,14 +100,11 @@ holders_update(struct store_db *db, struct page *p, struct err *err)
 static struct db_query *
 certs_into(struct store_db *db)
 {
-	return db_load(db,
-	    "certificates (id, holder, carrier, kind, issuer, serial,"
-	    " not_before, not_after, status, generation, reason, status_us,"
-	    " visible_us)");
+	return db_load(db, "certificates (" PAGE_CERT_COLUMNS ")");
 }
 
-static int
-cert_load_row(
+int
+page_cert_load(
     struct db_query *q, int64_t id, const struct store_cert *c, struct err *err)
 {
 	db_bind_int(q, id);
@@ -143,7 +138,7 @@ certs_insert(struct store_db *db, struct page *p, struct err *err)
 	q = certs_into(db);
 	for (i = 0; i < p->n_certs; i++) {
 		p->certs[i].cert.id = ids[i];
-		if (cert_load_row(q, ids[i], &p->certs[i].cert, err) == -1)
+		if (page_cert_load(q, ids[i], &p->certs[i].cert, err) == -1)
 			return -1;
 	}
 	return db_load_end(q, err);
@@ -159,7 +154,7 @@ registry_cert_add(
 	if (db_new_ids(db, "certificates", &id, 1, err) == -1)
 		return -1;
 	q = certs_into(db);
-	return cert_load_row(q, id, c, err) == -1 ? -1 : db_load_end(q, err);
+	return page_cert_load(q, id, c, err) == -1 ? -1 : db_load_end(q, err);
 }
 
 static int

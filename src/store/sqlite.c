@@ -192,7 +192,7 @@ assert_durable(struct sqlite_db *db, struct err *err)
 	if (exec(db,
 		"PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
 		"PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
-		"PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536;"
+		"PRAGMA temp_store = FILE; PRAGMA cache_size = -65536;"
 		"PRAGMA wal_autocheckpoint = " CHECKPOINT_PAGES,
 		err) == -1 ||
 	    set_wal(db, err) == -1 ||
@@ -276,19 +276,28 @@ sqlite_version(struct store_db *db, int64_t *version, struct err *err)
 }
 
 static int
-sqlite_upgrade(
-    struct store_db *db, const char *sql, int64_t version, struct err *err)
+sqlite_script(struct store_db *db, const char *sql, struct err *err)
 {
-	struct sqlite_db *d = sqlite_of(db);
+	return exec(sqlite_of(db), sql, err);
+}
+
+static int
+sqlite_set_version(struct store_db *db, int64_t version, struct err *err)
+{
 	char mark[96];
 
 	sqlite3_snprintf(sizeof(mark), mark,
 	    "PRAGMA application_id = %d; PRAGMA user_version = %lld",
 	    APPLICATION_ID, (long long)version);
-	if (exec(d, sql, err) == -1 || exec(d, mark, err) == -1)
-		return -1;
-	return 0;
+	return exec(sqlite_of(db), mark, err);
 }
+
+/* What refers to the old tables refers to the new ones of that name. */
+static const char swap[] =
+    "DROP TABLE certificates;"
+    "DROP TABLE holders;"
+    "ALTER TABLE first_holders RENAME TO holders;"
+    "ALTER TABLE first_certificates RENAME TO certificates";
 
 /* ---- transactions */
 
@@ -359,7 +368,9 @@ const struct db_engine sqlite_engine = {
 	.open = sqlite_open,
 	.close = sqlite_close,
 	.version = sqlite_version,
-	.upgrade = sqlite_upgrade,
+	.script = sqlite_script,
+	.set_version = sqlite_set_version,
+	.swap = swap,
 	.begin = sqlite_begin,
 	.commit = sqlite_commit,
 	.rollback = sqlite_rollback,

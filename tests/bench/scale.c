@@ -3,14 +3,17 @@
  * bench/scale -- a registry of many millions of rows, in each engine.
  *
  *	scripts/bench scale				20,000 people, seconds
- *	build/demo/tests/bench/scale 4230000 [sqlite|postgres]	10 million rows
+ *	build/demo/tests/bench/scale 4230000 [sqlite|postgres [first|later]]
+ *						10 million rows
  *
  * Imports a made-up registry (without PINs) into an SQLite file and into a
- * PostgreSQL of its own, kills the import in the middle, lets it go on, places
- * a hold now and then meanwhile, and looks people up afterwards.  Prints how
- * long each tenth took, the import's peak memory (VmHWM), the size on disk,
- * how long holds took, and lookups a second.  Needs a disk under $TMPDIR (or
- * /tmp) with about 2 KiB for each person and engine; deletes all of it.
+ * PostgreSQL of its own: as the first load of an empty registry ("first"), and
+ * as an import beside people who are there already ("later"), of whom one is
+ * put on hold now and then meanwhile.  Kills it in the middle, lets it go on,
+ * and looks people up afterwards.  Prints how long each tenth took, the
+ * import's peak memory (VmHWM), the size on disk, how long holds took, and
+ * lookups a second.  Needs a disk under $TMPDIR (or /tmp) with about 2 KiB for
+ * each person and engine; deletes all of it.
  */
 #include "registry_run.h"
 
@@ -63,6 +66,8 @@ number(const char *fmt, ...)
 /* One import under way, and how far it has come. */
 struct run {
 	const struct engine *e;
+	bool first; /* the first load of an empty registry */
+	int stage;  /* of that, that was reached last */
 	pid_t pid;
 	int64_t begun_us, part_us;
 	int tenth; /* that was reached last */
@@ -76,7 +81,7 @@ run_start(struct run *r)
 		return;
 	if (chdir(dir) == 0)
 		execl(holdline, "holdline", "registry", "import", "-c", "conf",
-		    "people.csv", (char *)NULL);
+		    "people.csv", r->first ? "--first" : NULL, (char *)NULL);
 	_exit(127);
 }
 
@@ -96,6 +101,22 @@ run_ended(struct run *r, int flags)
 	return true;
 }
 
+/* Print when all rows are in, and when they are in their place. */
+static void
+run_stage(struct run *r)
+{
+	static const char *const names[] = { "", "", "all rows", "in place" };
+	int stage = (int)number("%s 'SELECT stage FROM first_load'", r->e->ask);
+
+	if (stage <= r->stage || stage > 3)
+		return;
+	r->stage = stage;
+	if (stage > 1)
+		printf("  %s: %.0f s\n", names[stage],
+		    (double)(clock_mono_us() - r->begun_us) / 1e6);
+	fflush(stdout);
+}
+
 /* Print each tenth that was reached; returns the last. */
 static int
 run_look(struct run *r)
@@ -103,6 +124,8 @@ run_look(struct run *r)
 	int64_t now_us, taken;
 	int tenth;
 
+	if (r->first)
+		run_stage(r);
 	taken = number("%s 'SELECT max(taken) FROM imports'", r->e->ask);
 	tenth = (int)(taken * 10 / file_size);
 	if (tenth <= r->tenth)
@@ -125,7 +148,7 @@ import(struct run *r, struct store *s)
 	run_start(r);
 	while (!run_ended(r, WNOHANG)) {
 		wait_ms(people > 100000 ? 100 : 5);
-		if (n_holds < HOLDS_MAX && next_held < HELD)
+		if (!r->first && n_holds < HOLDS_MAX && next_held < HELD)
 			took[n_holds++] = hold(s, ++next_held);
 		if (looked++ % (people > 100000 ? 50 : 1) != 0)
 			continue;
@@ -235,18 +258,20 @@ show_lookups(const struct engine *e)
 /* ---- both engines */
 
 static void
-scale(const struct engine *e)
+scale(const struct engine *e, bool first)
 {
-	struct run r = { .e = e };
+	struct run r = { .e = e, .first = first };
 	struct store *s;
 	int64_t us, before, rows;
 
 	configure(e->path);
-	sh("%s registry import -c conf held.csv >/dev/null", holdline);
+	store_close(open_store(e->path, 0));
+	if (!first)
+		sh("%s registry import -c conf held.csv >/dev/null", holdline);
 	n_holds = next_held = 0;
 	before = number("%s 'SELECT count(*) FROM certificates'", e->ask);
 	s = open_store(e->path, 1);
-	printf("%s:\n", e->name);
+	printf("%s, %s:\n", e->name, first ? "first load" : "later import");
 	fflush(stdout);
 	r.begun_us = r.part_us = clock_mono_us();
 	import(&r, s);
@@ -264,7 +289,7 @@ scale(const struct engine *e)
 }
 
 static void
-scale_sqlite(void)
+scale_sqlite(bool first)
 {
 	struct engine e = {
 		.name = "SQLite",
@@ -274,12 +299,12 @@ scale_sqlite(void)
 	};
 
 	snprintf(e.path, sizeof(e.path), "%s/scale.db", dir);
-	scale(&e);
+	scale(&e, first);
 	sh("rm -f scale.db*");
 }
 
 static void
-scale_postgres(void)
+scale_postgres(bool first)
 {
 	struct engine e = {
 		.name = "PostgreSQL",
@@ -289,17 +314,19 @@ scale_postgres(void)
 			" \"SELECT pg_database_size('ours')\"",
 	};
 
-	sh("%s", start);
 	sql("postgres", "CREATE DATABASE ours");
 	snprintf(e.path, sizeof(e.path),
 	    "postgresql://postgres@/ours?host=%s/pg", dir);
-	scale(&e);
+	scale(&e, first);
+	sql("postgres", "DROP DATABASE ours");
 }
 
 int
 main(int argc, char **argv)
 {
 	const char *engine = argc > 2 ? argv[2] : "";
+	const char *when = argc > 3 ? argv[3] : "";
+	int first;
 
 	if (argc > 1 && strcmp(argv[1], "--quick") != 0)
 		people = (unsigned int)atoi(argv[1]);
@@ -310,10 +337,16 @@ main(int argc, char **argv)
 	sample("held.csv", HELD, 2);
 	sh("%s key create key >/dev/null", holdline);
 	file_size = number("stat -c %%s people.csv");
-	if (strcmp(engine, "postgres") != 0)
-		scale_sqlite();
 	if (strcmp(engine, "sqlite") != 0)
-		scale_postgres();
+		sh("%s", start);
+	for (first = 1; first >= 0; first--) {
+		if (strcmp(when, first ? "later" : "first") == 0)
+			continue;
+		if (strcmp(engine, "postgres") != 0)
+			scale_sqlite(first);
+		if (strcmp(engine, "sqlite") != 0)
+			scale_postgres(first);
+	}
 	run_close();
 	free(tags);
 	return 0;

@@ -22,6 +22,7 @@
 #include "cli/registry_load.h"
 #include "cli/registry_put.h"
 #include "cli/registry_row.h"
+#include "store/first_load.h"
 #include "store/registry.h"
 #include "wire/csv.h"
 
@@ -36,7 +37,9 @@ struct store {
 	size_t n_news;   /* rows of news, as committed */
 	int64_t last_at; /* of the last of them */
 	struct store_delta last_news;
-	size_t most; /* the most rows that ever shared a commit */
+	struct store_first_page *first; /* waits, of a first load */
+	uint64_t next_line; /* of the file, where its next page must begin */
+	size_t most;        /* the most rows that ever shared a commit */
 	size_t commits;
 	size_t unsure;  /* so many commits more are lost */
 	size_t fail_at; /* this commit fails; 0 = none */
@@ -57,6 +60,37 @@ store_put_page(struct store *s, struct store_put_page *r)
 	r->req.run = (void *)1; /* not done */
 	if (r->n > s->most)
 		s->most = r->n;
+}
+
+void
+store_first_page(struct store *s, struct store_first_page *r)
+{
+	assert_null(s->waiting);
+	assert_in_range(r->n, 1, STORE_PAGE_MAX);
+	s->waiting = &r->req;
+	s->news = false;
+	s->first = r;
+	r->req.run = (void *)1;
+}
+
+/* Pages follow each other without a gap; every row is new for now. */
+static void
+commit_first(struct store *s, struct store_first_page *r)
+{
+	size_t i;
+
+	assert_int_equal(r->run, 7);
+	assert_int_equal(r->line, s->next_line);
+	assert_int_equal(r->start, 10 * r->line);
+	s->next_line += r->n;
+	s->first = NULL;
+	s->commits++;
+	r->req.err = (struct err){ 0 };
+	r->req.run = NULL;
+	for (i = 0; i < r->n; i++) {
+		r->rows[i]->req.err = (struct err){ 0 };
+		r->rows[i]->result = STORE_PUT_NEW;
+	}
 }
 
 void
@@ -149,6 +183,8 @@ store_wait(struct store *s, struct store_req *req)
 		s->waiting = NULL;
 		if (s->news)
 			commit_news(s, (struct store_delta_page *)req);
+		else if (s->first != NULL)
+			commit_first(s, s->first);
 		else
 			commit(s, (struct store_put_page *)req);
 	}
@@ -202,20 +238,14 @@ ring(void)
 }
 
 static void
-begin_as(struct load *l, unsigned int threads, bool news, int64_t page_us)
+begin_with(struct load *l, struct registry_load_options options)
 {
-	struct registry_load_options options = { .threads = threads,
-		.page_us = page_us,
-		.reject = on_reject,
-		.ctx = l };
 	struct err err;
 	size_t i;
 
 	memset(l, 0, sizeof(*l));
-	if (news) {
-		options.delta = &l->file;
-		options.delta_header = &l->delta_header;
-	}
+	options.reject = on_reject;
+	options.ctx = l;
 	l->store = calloc(1, sizeof(*l->store));
 	l->keys = ring();
 	l->header.n = REGISTRY_OPTIONAL;
@@ -225,6 +255,19 @@ begin_as(struct load *l, unsigned int threads, bool news, int64_t page_us)
 	options.keys = l->keys;
 	options.header = &l->header;
 	assert_non_null(l->load = registry_load_new(&options, &err));
+}
+
+static void
+begin_as(struct load *l, unsigned int threads, bool news, int64_t page_us)
+{
+	struct registry_load_options options = { .threads = threads,
+		.page_us = page_us };
+
+	if (news) {
+		options.delta = &l->file;
+		options.delta_header = &l->delta_header;
+	}
+	begin_with(l, options);
 }
 
 static void
@@ -248,6 +291,7 @@ feed(struct load *l, uint64_t nr, unsigned int serial, const char *pin,
 {
 	char hex[16], raw[16];
 	struct csv_row row = { .line = nr,
+		.start = 10 * nr,
 		.n = REGISTRY_OPTIONAL,
 		.fields = { "ref-1", "1980-02-29", "1000001", "131016",
 		    "0300000001;09011110001;0300000002", pin, "ヤマダ", "card",
@@ -322,6 +366,30 @@ test_pages_get_as_large_as_time_allows(void **state)
 		assert_int_equal(l.store->n_serials, ROWS_MAX - 1000);
 		end(&l);
 	}
+}
+
+/* A first load's pages say where they stand in the file. */
+static void
+test_a_first_load_knows_its_places(void **state)
+{
+	struct registry_load_options options = { .first = 7 };
+	struct registry_counts c;
+	struct load l;
+	struct err err;
+	unsigned int i;
+
+	(void)state;
+	begin_with(&l, options);
+	l.store->next_line = 1;
+	for (i = 1; i <= 9500; i++)
+		assert_int_equal(feed(&l, i, i, "", &err), 0);
+	assert_int_equal(registry_load_end(l.load, &err), 0);
+	c = registry_load_counts(l.load);
+	assert_int_equal(c.fresh, 9500);
+	assert_int_equal(l.store->commits, 3);
+	assert_int_equal(l.store->next_line, 9501);
+	assert_int_equal(l.store->n_serials, 0); /* nothing the other way */
+	end(&l);
 }
 
 /* What is put is keyed and sealed as it should be. */
@@ -700,6 +768,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pages_get_as_large_as_time_allows),
 		cmocka_unit_test(test_the_order_of_the_file_is_kept),
+		cmocka_unit_test(test_a_first_load_knows_its_places),
 		cmocka_unit_test(test_a_row_is_put),
 		cmocka_unit_test(test_the_longest_contact_fits),
 		cmocka_unit_test(test_rows_share_their_holders_pin),

@@ -10,6 +10,7 @@
 
 #include "store/copy.h"
 #include "store/db.h"
+#include "store/first_load.h"
 #include "store/lease.h"
 #include "store/table.h"
 
@@ -227,6 +228,23 @@ test_a_store_in_use_is_refused(void **state)
 	assert_non_null(strstr(err.text, "is not empty"));
 }
 
+/* Its rows stand where no copy looks. */
+static void
+test_a_first_load_ends_before_it(void **state)
+{
+	struct world *w = *state;
+	struct store_copy c = { .from = w->path };
+	struct store_first_begin begin = { .taken = 0 };
+	struct err err = { 0 };
+
+	store_first_begin(w->store, &begin);
+	must(w->store, &begin.req);
+	c.to = copy_path("loading");
+	assert_int_equal(store_copy(&c, &err), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_non_null(strstr(err.text, "a first load of the registry"));
+}
+
 /* A copy, calls, and the copy again: only what is new is on its way, and what
  * was deleted here is deleted there. */
 static void
@@ -383,6 +401,7 @@ main(void)
 		T(test_there_and_back),
 		T(test_a_store_that_was_moved_is_closed),
 		T(test_a_store_in_use_is_refused),
+		T(test_a_first_load_ends_before_it),
 		T(test_a_copy_is_brought_up_to_date),
 		T(test_another_store_is_no_copy),
 		T(test_an_older_backup_is_restored),

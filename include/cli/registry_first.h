@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * registry_first.h -- the first load of a registry that is empty: what comes
+ * after its rows were read.
+ *
+ * The rows go into the store by a registry_load with options.first; see
+ * store/first_load.h for what happens there.  One thread, which is the store's
+ * loop.
+ */
+#ifndef CLI_REGISTRY_FIRST_H
+#define CLI_REGISTRY_FIRST_H
+
+#include "cli/registry_load.h"
+#include "store/first_load.h"
+
+struct registry_resume;
+
+struct registry_first {
+	struct store *store; /* borrowed */
+	int fd;              /* of the file, borrowed; read at its places */
+	bool bar;            /* somebody is looking */
+	uint8_t key[STORE_MAC_SIZE];
+	int64_t run;
+	enum store_first_stage stage; /* ROWS: they are to be read */
+	int64_t rejects; /* bytes of the reject file, when it is not ROWS */
+};
+
+/* Begin, or go on with what resume->mark says.  Returns 0, or -1 with *err. */
+int registry_first_begin(struct registry_first *f, struct store *store,
+    const struct registry_resume *resume, bool from_start, struct err *err);
+
+/* All rows are there, and the reject file has `rejects` bytes: make their keys
+ * and put them in their place. */
+int registry_first_place(
+    struct registry_first *f, int64_t rejects, struct err *err);
+
+/*
+ * Read what is to be read again, and end the first load.  `options` as for the
+ * rows, but for header, mark and first.  *counts, of the rows so far, becomes
+ * what all of them have done.
+ */
+int registry_first_end(struct registry_first *f,
+    const struct registry_load_options *options, struct registry_counts *counts,
+    struct err *err);
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/secret.h"
+#include "cli/registry_first.h"
+#include "cli/registry_resume.h"
+#include "cli/registry_row.h"
+#include "wire/csv.h"
+
+#define PIECE (64 * 1024) /* bytes read at once */
+
+static int
+wait(struct registry_first *f, struct store_req *req, struct err *err)
+{
+	if (store_wait(f->store, req) == 0)
+		return 0;
+	*err = req->err;
+	return -1;
+}
+
+int
+registry_first_begin(struct registry_first *f, struct store *store,
+    const struct registry_resume *resume, bool from_start, struct err *err)
+{
+	struct store_first_begin r = { .from_start = from_start,
+		.taken = resume->found ? resume->mark.taken : 0 };
+
+	memcpy(f->key, resume->mark.key, sizeof(f->key));
+	memcpy(r.key, f->key, sizeof(r.key));
+	f->store = store;
+	f->fd = resume->fd;
+	store_first_begin(store, &r);
+	if (wait(f, &r.req, err) == -1)
+		return -1;
+	f->run = r.run;
+	f->stage = r.stage;
+	f->rejects = r.rejects;
+	return 0;
+}
+
+/* ---- keys, and the place */
+
+static void
+say(const struct registry_first *f, const char *what, unsigned int nr)
+{
+	if (f->bar)
+		fprintf(stderr, "\r%s (%u of %u)\033[K", what, nr + 1,
+		    STORE_FIRST_KEYS + 1U);
+}
+
+/* Most files have nothing twice: look for it only when the key says so. */
+static int
+make_key(
+    struct registry_first *f, unsigned int nr, int64_t rejects, struct err *err)
+{
+	struct store_first_key r = {
+		.run = f->run, .nr = nr, .rejects = rejects
+	};
+
+	say(f, store_first_key_name(nr), nr);
+	store_first_key(f->store, &r);
+	if (wait(f, &r.req, err) == 0)
+		return 0;
+	if (err->code != ERR_STORE)
+		return -1;
+	r.sift = true;
+	store_first_key(f->store, &r);
+	return wait(f, &r.req, err);
+}
+
+int
+registry_first_place(struct registry_first *f, int64_t rejects, struct err *err)
+{
+	struct store_first_swap swap;
+	unsigned int nr;
+
+	if (f->stage == STORE_FIRST_AGAIN)
+		return 0;
+	for (nr = 0; nr < STORE_FIRST_KEYS; nr++)
+		if (make_key(f, nr, rejects, err) == -1)
+			return -1;
+	say(f, "in their place", nr);
+	memset(&swap, 0, sizeof(swap));
+	swap.run = f->run;
+	store_first_swap(f->store, &swap);
+	if (f->bar)
+		fputs("\r\033[K", stderr);
+	return wait(f, &swap.req, err);
+}
+
+/* ---- reading pages again */
+
+struct again {
+	struct registry_first *f;
+	const struct registry_load_options *options;
+	struct registry_header header;
+	bool header_known;
+	struct store_first_next page;
+	struct registry_load *load;
+	int64_t odd;     /* rows whose status is not good, of their pages */
+	int64_t refused; /* rows, by the store */
+	struct err err;
+};
+
+/* What cannot be read was reported the first time. */
+static int
+on_reject(void *ctx, const struct registry_reject *r, struct err *err)
+{
+	struct again *a = ctx;
+
+	if (!r->of_store)
+		return 0;
+	a->refused++;
+	return a->options->reject(a->options->ctx, r, err);
+}
+
+/* One that cannot be read counts as good: it was reported. */
+static bool
+is_good(const struct again *a, const struct csv_row *row)
+{
+	size_t at = a->header.at[REGISTRY_STATUS];
+	struct registry_row status = { .n_phones = 0 };
+	char text[16];
+	struct err ignored;
+
+	return row->fault != NULL || at >= row->n ||
+	    registry_trim(text, sizeof(text), row->fields[at]) == -1 ||
+	    registry_column_parse(&status, REGISTRY_STATUS, text, &ignored) ==
+	    -1 ||
+	    status.cert.status == STORE_GOOD;
+}
+
+static int
+on_row(void *ctx, const struct csv_row *row)
+{
+	struct again *a = ctx;
+
+	if (!a->header_known) {
+		a->header_known =
+		    registry_header_parse(&a->header, row, &a->err) == 0;
+		return -1; /* to the first page */
+	}
+	if (!a->page.all) {
+		if (is_good(a, row))
+			return 0;
+		a->odd++;
+	}
+	return registry_load_row(a->load, row, clock_wall_us(), &a->err);
+}
+
+/* Feed the file from `start` to `end`; -1 with a->err, or when on_row() says
+ * stop. */
+static int
+feed(struct again *a, struct csv *csv, uint64_t start, uint64_t end)
+{
+	char *piece = malloc(PIECE);
+	uint64_t left;
+	ssize_t n = 1;
+	int rc = 0;
+
+	if (piece == NULL)
+		return err_set(&a->err, ERR_NOMEM, "out of memory");
+	for (; rc == 0 && start < end && n > 0; start += (uint64_t)n) {
+		left = end - start;
+		n = pread(
+		    a->f->fd, piece, left < PIECE ? left : PIECE, (off_t)start);
+		if (n == -1)
+			rc = err_set(&a->err, ERR_IO, "%s", strerror(errno));
+		else
+			rc = n > 0 ? csv_feed(csv, piece, (size_t)n)
+				   : csv_end(csv);
+	}
+	secret_cleanse(piece, PIECE);
+	free(piece);
+	return rc;
+}
+
+static int
+read_header(struct again *a, struct csv *csv)
+{
+	feed(a, csv, 0, UINT64_MAX);
+	if (a->header_known)
+		return 0;
+	return a->err.code != ERR_NONE
+	    ? -1
+	    : err_set(&a->err, ERR_PARSE, "it has no header any more");
+}
+
+static int
+read_pages(struct again *a, struct csv *csv)
+{
+	struct registry_load_options options = *a->options;
+
+	options.header = &a->header;
+	options.mark = NULL;
+	options.first = 0;
+	options.reject = on_reject;
+	options.ctx = a;
+	a->page.run = a->f->run;
+	if ((a->load = registry_load_new(&options, &a->err)) == NULL)
+		return -1;
+	for (;; a->page.start++) {
+		store_first_next(a->f->store, &a->page);
+		if (wait(a->f, &a->page.req, &a->err) == -1)
+			return -1;
+		if (!a->page.found)
+			return registry_load_end(a->load, &a->err);
+		csv_jump(csv, a->page.start, a->page.line);
+		if (feed(a, csv, a->page.start, a->page.end) == -1)
+			return -1;
+	}
+}
+
+static int
+end(struct again *a, struct registry_counts *c, struct err *err)
+{
+	struct registry_counts again = registry_load_counts(a->load);
+	struct store_first_done done;
+
+	memset(&done, 0, sizeof(done));
+	done.run = a->f->run;
+	memcpy(done.key, a->f->key, sizeof(done.key));
+	store_first_done(a->f->store, &done);
+	if (wait(a->f, &done.req, err) == -1)
+		return -1;
+	if (c->rows == 0) /* they were read by an earlier run */
+		c->rows = again.rows;
+	c->fresh += again.fresh - done.twice;
+	c->changed = again.changed - a->odd;
+	c->rejected += a->refused;
+	if (c->fresh < 0)
+		c->fresh = 0;
+	if (c->changed < 0)
+		c->changed = 0;
+	c->unchanged = c->rows - c->fresh - c->changed - c->rejected;
+	if (c->unchanged < 0)
+		c->unchanged = 0;
+	return 0;
+}
+
+int
+registry_first_end(struct registry_first *f,
+    const struct registry_load_options *options, struct registry_counts *counts,
+    struct err *err)
+{
+	struct again a = { .f = f, .options = options };
+	struct csv *csv = csv_new(on_row, &a);
+	int rc = -1;
+
+	if (csv == NULL)
+		return err_set(err, ERR_NOMEM, "out of memory");
+	if (read_header(&a, csv) == -1 || read_pages(&a, csv) == -1)
+		*err = a.err;
+	else
+		rc = end(&a, counts, err);
+	registry_load_free(a.load);
+	csv_free(csv);
+	return rc;
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A whole registry for a store that has nobody: its keys, and its place. */
+#include <assert.h>
+#include <string.h>
+
+#include "registry_page.h"
+#include "store/first_load.h"
+
+/* ---- keys */
+
+/* The numbers of what is there a second time, but for the first of each. */
+#define SECOND(table, columns) \
+	"SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY " columns \
+	" ORDER BY id) AS nr FROM " table ") AS numbered WHERE nr > 1"
+
+/* The pages of rows whose numbers stand in `table` are read again. */
+#define PAGES_AGAIN(table, column) \
+	"UPDATE first_pages SET again = 2 WHERE start IN" \
+	" (SELECT (SELECT start FROM first_pages WHERE " column " < t.id" \
+	" ORDER BY " column " DESC, start DESC LIMIT 1) FROM " table " AS t);"
+
+/* Certificates, and then holders, are taken out; their pages are read again. */
+#define TAKE_OUT_CERTS(which) \
+	"INSERT INTO first_twice (id) " which \
+	" ON CONFLICT (id) DO NOTHING;" PAGES_AGAIN("first_twice", "cert")
+#define TAKE_OUT_HOLDERS(which) \
+	"CREATE TABLE first_again (id INTEGER PRIMARY KEY) STRICT;" \
+	"INSERT INTO first_again (id) " which \
+	";" PAGES_AGAIN("first_again", "holder") TAKE_OUT_CERTS( \
+	    "SELECT id FROM first_certificates WHERE holder IN" \
+	    " (SELECT id FROM first_again)") "DELETE FROM first_certificates WHERE id IN" \
+					     " (SELECT id FROM first_twice);" \
+					     "DELETE FROM first_holders WHERE id IN" \
+					     " (SELECT id FROM first_again);" \
+					     "DROP TABLE first_again"
+
+static const struct {
+	const char *name;
+	const char *sift, *make;
+} keys[STORE_FIRST_KEYS] = {
+	/* A row that is refused because its serial is another's does not make
+	 * its holder either: such a holder goes with the first row.  Before
+	 * the holders: of two rows with one serial, the first may belong to
+	 * one who goes; both are read again then, in their order. */
+	{ "certificates by serial",
+	    TAKE_OUT_CERTS(SECOND("first_certificates", "serial, issuer"))
+		TAKE_OUT_HOLDERS(
+		    "SELECT DISTINCT c.holder FROM first_certificates AS c"
+		    " WHERE c.id IN (SELECT id FROM first_twice)"
+		    " AND NOT EXISTS (SELECT 1 FROM first_certificates AS d"
+		    " WHERE d.holder = c.holder AND d.id < c.id)"),
+	    "CREATE UNIQUE INDEX IF NOT EXISTS certificates_serial"
+	    " ON first_certificates (serial, issuer)" },
+	{ "holders by reference",
+	    TAKE_OUT_HOLDERS(SECOND("first_holders", "ref")),
+	    "CREATE UNIQUE INDEX IF NOT EXISTS holders_ref"
+	    " ON first_holders (ref)" },
+	{ "holders by lookup tag", NULL,
+	    "CREATE INDEX IF NOT EXISTS holders_tag"
+	    " ON first_holders (tag, key_version, pin, phones)" },
+};
+
+const char *
+store_first_key_name(unsigned int nr)
+{
+	assert(nr < STORE_FIRST_KEYS);
+	return keys[nr].name;
+}
+
+static int
+key_run(struct store_db *db, struct store_req *req, struct err *err)
+{
+	const struct store_first_key *r = (struct store_first_key *)req;
+	struct db_query *q;
+
+	assert(r->nr < STORE_FIRST_KEYS);
+	if (first_load_is(db, r->run, err) == -1)
+		return -1;
+	if (r->sift && keys[r->nr].sift != NULL &&
+	    db_script(db, keys[r->nr].sift, err) == -1)
+		return -1;
+	if (db_script(db, keys[r->nr].make, err) == -1)
+		return -1;
+	q = db_query(db, "UPDATE first_load SET stage = 2, rejects = $1");
+	db_bind_int(q, r->rejects);
+	return db_post(q, 1, err);
+}
+
+void
+store_first_key(struct store *s, struct store_first_key *r)
+{
+	/* DB_WRITE: nobody else looks at these tables */
+	store_submit(s, &r->req, key_run, DB_WRITE);
+}
+
+/* ---- the place */
+
+static int
+swap_run(struct store_db *db, struct store_req *req, struct err *err)
+{
+	const struct store_first_swap *r = (struct store_first_swap *)req;
+	int rc;
+
+	if (first_load_is(db, r->run, err) == -1)
+		return -1;
+	rc = db_step(db_query(db, "SELECT id FROM holders LIMIT 1"), err);
+	if (rc == 1)
+		return err_set(err, ERR_CONFLICT,
+		    "the registry has got holders while it was loaded");
+	if (rc == -1 || db_swap(db, err) == -1)
+		return -1;
+	return db_post(db_query(db, "UPDATE first_load SET stage = 3"), 1, err);
+}
+
+void
+store_first_swap(struct store *s, struct store_first_swap *r)
+{
+	/* DB_ALONE: the tables are not there for a moment */
+	store_submit(s, &r->req, swap_run, DB_ALONE);
+}
+
+/* ---- reading pages again */
+
+static int
+next_run(struct store_db *db, struct store_req *req, struct err *err)
+{
+	struct store_first_next *r = (struct store_first_next *)req;
+	struct db_query *q;
+	int rc;
+
+	if (first_load_is(db, r->run, err) == -1)
+		return -1;
+	q = db_query(db,
+	    "SELECT p.start, p.line, p.again, (SELECT min(start)"
+	    " FROM first_pages WHERE start > p.start)"
+	    " FROM first_pages AS p WHERE p.start >= $1 AND p.again > 0"
+	    " ORDER BY p.start LIMIT 1");
+	db_bind_int(q, (int64_t)r->start);
+	if ((rc = db_step(q, err)) == -1)
+		return -1;
+	r->found = rc == 1;
+	if (!r->found)
+		return 0;
+	r->start = (uint64_t)db_get_int(q);
+	r->line = (uint64_t)db_get_int(q);
+	r->all = db_get_int(q) == 2;
+	if ((r->end = (uint64_t)db_get_int(q)) == 0)
+		r->end = UINT64_MAX;
+	return 0;
+}
+
+void
+store_first_next(struct store *s, struct store_first_next *r)
+{
+	store_submit(s, &r->req, next_run, DB_READ);
+}
+
+/* ---- the end */
+
+static int
+done_run(struct store_db *db, struct store_req *req, struct err *err)
+{
+	struct store_first_done *r = (struct store_first_done *)req;
+	struct db_query *q;
+
+	if (first_load_is(db, r->run, err) == -1)
+		return -1;
+	q = db_query(db, "SELECT count(*) FROM first_twice");
+	if (db_step(q, err) != 1)
+		return -1;
+	r->twice = db_get_int(q);
+	if (db_script(db,
+		"DROP TABLE first_pages;"
+		"DROP TABLE first_twice;"
+		"DELETE FROM first_load",
+		err) == -1)
+		return -1;
+	q = db_query(db, "DELETE FROM imports WHERE key = $1");
+	db_bind_blob(q, r->key, sizeof(r->key));
+	return db_run(q, err);
+}
+
+void
+store_first_done(struct store *s, struct store_first_done *r)
+{
+	store_submit(s, &r->req, done_run, DB_WRITE);
+}
