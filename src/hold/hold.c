@@ -288,9 +288,7 @@ job_submit(void *ctx)
 {
 	struct hold_job *job = ctx;
 
-	memset(&job->place.req, 0, sizeof(job->place.req));
-	job->place.req.done = job_placed;
-	job->place.req.ctx = job;
+	job->place.req = (struct store_req){ .done = job_placed, .ctx = job };
 	store_hold(job->room->options.store, &job->place);
 }
 

@@ -424,9 +424,7 @@ on_lease(struct store_req *req)
 	b->until_us = b->asked_us + LEASE_US;
 	beat_own(b, b->lease.fence);
 	b->asking = true;
-	memset(&b->progress.req, 0, sizeof(b->progress.req));
-	b->progress.req.done = on_progress;
-	b->progress.req.ctx = b;
+	b->progress.req = (struct store_req){ .done = on_progress, .ctx = b };
 	store_status_progress(b->o.store, &b->progress);
 }
 

@@ -288,7 +288,7 @@ compare_find(struct compare *c, bool (*wants)(const struct compare_item *item),
 	size_t i;
 
 	c->next = next;
-	memset(&c->find.req, 0, sizeof(c->find.req));
+	c->find.req = (struct store_req){ .done = on_found, .ctx = c };
 	for (i = 0, c->find.n = 0; i < c->n; i++)
 		if (wants(&c->items[i])) {
 			c->found[c->find.n] = i;
@@ -298,8 +298,6 @@ compare_find(struct compare *c, bool (*wants)(const struct compare_item *item),
 		next(c);
 		return;
 	}
-	c->find.req.done = on_found;
-	c->find.req.ctx = c;
 	c->pending++;
 	store_status_find(c->o.store, &c->find);
 }
@@ -555,9 +553,7 @@ static void
 page_scan(struct compare *c)
 {
 	c->next = page_read;
-	memset(&c->scan.req, 0, sizeof(c->scan.req));
-	c->scan.req.done = on_scanned;
-	c->scan.req.ctx = c;
+	c->scan.req = (struct store_req){ .done = on_scanned, .ctx = c };
 	c->pending++;
 	store_status_scan(c->o.store, &c->scan);
 }

@@ -142,9 +142,7 @@ run_settle(void *ctx)
 {
 	struct dispatch_run *run = ctx;
 
-	memset(&run->settle.req, 0, sizeof(run->settle.req));
-	run->settle.req.done = run_settled;
-	run->settle.req.ctx = run;
+	run->settle.req = (struct store_req){ .done = run_settled, .ctx = run };
 	store_dispatch_settle(run->owner->o.store, &run->settle);
 }
 
@@ -288,12 +286,10 @@ dispatch_take(struct dispatch *d)
 	if (room == 0 || d->stopped)
 		return;
 	d->taking = true;
-	memset(&d->take.req, 0, sizeof(d->take.req));
+	d->take.req = (struct store_req){ .done = dispatch_taken, .ctx = d };
 	d->take.kind = d->o.kind;
 	d->take.max = room;
 	d->take.lease_us = d->o.lease_us;
-	d->take.req.done = dispatch_taken;
-	d->take.req.ctx = d;
 	store_dispatch_take(d->o.store, &d->take);
 }
 
@@ -341,9 +337,7 @@ dispatch_look(void *ctx)
 {
 	struct dispatch *d = ctx;
 
-	memset(&d->depth.req, 0, sizeof(d->depth.req));
-	d->depth.req.done = dispatch_looked;
-	d->depth.req.ctx = d;
+	d->depth.req = (struct store_req){ .done = dispatch_looked, .ctx = d };
 	store_dispatch_depth(d->o.store, &d->depth);
 }
 

@@ -229,7 +229,7 @@ page_take(struct page *page, const struct page *other)
 	struct store_outbox_take *take = &page->take;
 
 	page->state = PAGE_TAKING;
-	memset(&take->req, 0, sizeof(take->req));
+	take->req = (struct store_req){ .done = publish_taken, .ctx = page };
 	take->skip_from = take->skip_to = 0;
 	if (other->state != PAGE_FREE) {
 		take->skip_from = other->take.rows[0].seq;
@@ -238,8 +238,6 @@ page_take(struct page *page, const struct page *other)
 	if (p->o.node != NULL)
 		str_copy(take->node, sizeof(take->node), p->o.node);
 	take->now_us = timers_wall_us(p->o.timers);
-	take->req.done = publish_taken;
-	take->req.ctx = page;
 	store_outbox_take(p->o.store, take);
 }
 
@@ -357,9 +355,7 @@ page_submit_ack(void *ctx)
 {
 	struct page *page = ctx;
 
-	memset(&page->ack.req, 0, sizeof(page->ack.req));
-	page->ack.req.done = page_acked;
-	page->ack.req.ctx = page;
+	page->ack.req = (struct store_req){ .done = page_acked, .ctx = page };
 	store_outbox_ack(page->publish->o.store, &page->ack);
 }
 

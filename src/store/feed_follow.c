@@ -100,11 +100,9 @@ static void
 feed_ask(struct feed *f, bool place)
 {
 	f->busy = true;
-	memset(&f->look.req, 0, sizeof(f->look.req));
+	f->look.req = (struct store_req){ .done = feed_looked, .ctx = f };
 	f->look.since = f->since;
 	f->look.place = place;
-	f->look.req.done = feed_looked;
-	f->look.req.ctx = f;
 	store_feed(f->o.store, &f->look);
 }
 

@@ -37,9 +37,7 @@ beat_stored(struct store_req *req)
 static void
 beat_submit(struct node_beat *b)
 {
-	memset(&b->beat.req, 0, sizeof(b->beat.req));
-	b->beat.req.done = beat_stored;
-	b->beat.req.ctx = b;
+	b->beat.req = (struct store_req){ .done = beat_stored, .ctx = b };
 	b->beat.node.calls = b->o.calls(b->o.ctx);
 	b->beat.node.queue = (int64_t)store_pending(b->o.store);
 	b->sent_us = timers_mono_us(b->o.timers);
