@@ -36,4 +36,12 @@ int cli_options(const struct cli_command *self, int argc, char **argv,
 int cli_options_plain(const struct cli_command *self, int argc, char **argv,
     const char **conf, bool *json, int min, int max, int *status);
 
+/* What its help says of them. */
+#define CLI_OPTIONS_PLAIN \
+	"Options:\n" \
+	"  -c, --config FILE  configuration file\n" \
+	"  -j, --json         print JSON\n" \
+	"  -h, --help         print this\n" \
+	"\n"
+
 #endif

@@ -290,12 +290,7 @@ const struct cli_command cli_cache_status = {
 	    "number, heartbeat), whose the heartbeat is, how many records\n"
 	    "there are, what waits to be published, and what the last\n"
 	    "comparison with the store found.\n"
-	    "\n"
-	    "Options:\n"
-	    "  -c, --config FILE  configuration file\n"
-	    "  -j, --json         print JSON\n"
-	    "  -h, --help         print this\n"
-	    "\n"
+	    "\n" CLI_OPTIONS_PLAIN
 	    "Exit status: 0 when the watermark is a proof, so that responders\n"
 	    "answer \"good\" for what has no record; 1 when it is none.\n"
 	    "\n"

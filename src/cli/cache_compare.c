@@ -444,12 +444,7 @@ const struct cli_command cli_cache_rebuild = {
 	    "\n"
 	    "A server does this by itself when Redis was wiped, restarted or\n"
 	    "replaced.\n"
-	    "\n"
-	    "Options:\n"
-	    "  -c, --config FILE  configuration file\n"
-	    "  -j, --json         print JSON\n"
-	    "  -h, --help         print this\n"
-	    "\n"
+	    "\n" CLI_OPTIONS_PLAIN
 	    "Exit status: 0 when the cache is complete, 1 when it is not.\n"
 	    "\n"
 	    "Example:\n"

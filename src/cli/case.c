@@ -465,13 +465,7 @@ const struct cli_command cli_case_show = {
 	    "authority agrees (where they are told), and what the counter\n"
 	    "does next.  The reference is sealed in the store;\n"
 	    "it is opened with the key file.\n"
-	    "\n"
-	    "Options:\n"
-	    "  -c, --config FILE  configuration file\n"
-	    "  -j, --json         print JSON\n"
-	    "  -h, --help         print this\n"
-	    "\n"
-	    "Example:\n"
+	    "\n" CLI_OPTIONS_PLAIN "Example:\n"
 	    "  holdline case show 5724613804\n",
 	.run = case_show_run,
 };

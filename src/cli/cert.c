@@ -109,12 +109,7 @@ const struct cli_command cli_cert_status = {
 	    "way it is written (0x1A2B, 1a2b, 001A2B): kind, carrier,\n"
 	    "issuer, validity, status, since when, and when relying parties\n"
 	    "could first see that status in the revocation cache.\n"
-	    "\n"
-	    "Options:\n"
-	    "  -c, --config FILE  configuration file\n"
-	    "  -j, --json         print JSON\n"
-	    "  -h, --help         print this\n"
-	    "\n"
+	    "\n" CLI_OPTIONS_PLAIN
 	    "Exit status: 0 when there is one, 1 when there is none.\n"
 	    "\n"
 	    "Example:\n"

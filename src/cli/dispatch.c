@@ -375,13 +375,7 @@ const struct cli_command cli_dispatch_show = {
 	    "Shows one entry of `holdline dispatch list`: whom it is for, what\n"
 	    "it says, its state, and every attempt (the newest 64) with how it\n"
 	    "ended.\n"
-	    "\n"
-	    "Options:\n"
-	    "  -c, --config FILE  configuration file\n"
-	    "  -j, --json         print JSON\n"
-	    "  -h, --help         print this\n"
-	    "\n"
-	    "Example:\n"
+	    "\n" CLI_OPTIONS_PLAIN "Example:\n"
 	    "  holdline dispatch show 42\n",
 	.run = dispatch_show_run,
 };

@@ -211,13 +211,7 @@ const struct cli_command cli_node_list = {
 	    "was.  One that was not seen for 20 s is dead; it is forgotten when\n"
 	    "one of its name starts, or after a day.  The last line says how\n"
 	    "many status changes wait for the revocation cache, and since when.\n"
-	    "\n"
-	    "Options:\n"
-	    "  -c, --config FILE  configuration file\n"
-	    "  -j, --json         print JSON\n"
-	    "  -h, --help         print this\n"
-	    "\n"
-	    "Example:\n"
+	    "\n" CLI_OPTIONS_PLAIN "Example:\n"
 	    "  holdline node list\n",
 	.run = node_list_run,
 };

@@ -91,13 +91,7 @@ const struct cli_command cli_registry_feeds = {
 	    "\n"
 	    "Shows the last number of each feed of which `holdline registry\n"
 	    "apply` has applied a file: the next number is the next file.\n"
-	    "\n"
-	    "Options:\n"
-	    "  -c, --config FILE  configuration file\n"
-	    "  -j, --json         print JSON\n"
-	    "  -h, --help         print this\n"
-	    "\n"
-	    "Example:\n"
+	    "\n" CLI_OPTIONS_PLAIN "Example:\n"
 	    "  holdline registry feeds\n",
 	.run = feeds_run,
 };
