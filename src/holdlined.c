@@ -2,8 +2,6 @@
 /*
  * holdlined -- the server: wiring only.
  */
-#include <errno.h>
-#include <libgen.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -24,11 +22,10 @@
 #include "base/work.h"
 #include "call/gateway.h"
 #include "call/session.h"
-#include "flow/flow.h"
-#include "flow/prompt.h"
 #include "hold/deadline.h"
 #include "hold/hold.h"
 #include "hold/policy.h"
+#include "holdlined_check.h"
 #include "publish/beat.h"
 #include "publish/cache.h"
 #include "publish/crl.h"
@@ -316,29 +313,6 @@ daemon_wall(void *ctx)
 	return clock_wall_us();
 }
 
-static int
-daemon_descriptors(const struct conf *conf, struct err *err)
-{
-	return service_descriptors("agi.max_calls", conf->agi_max_calls, err);
-}
-
-static int
-daemon_check_prompts(const struct conf *conf, struct err *err)
-{
-	size_t i;
-
-	if (!prompt_lang_known(conf->call_lang))
-		return err_set(err, ERR_RANGE,
-		    "call.lang: there are no prompts in \"%s\"",
-		    conf->call_lang);
-	for (i = 0; i < conf->n_lines; i++)
-		if (!prompt_lang_known(conf->lines[i].lang))
-			return err_set(err, ERR_RANGE,
-			    "call.lines: there are no prompts in \"%s\"",
-			    conf->lines[i].lang);
-	return flow_check(err);
-}
-
 /* What a caller was told must not be lost with one server. */
 static int
 daemon_durable(
@@ -599,8 +573,7 @@ daemon_open(struct daemon *d, struct err *err)
 	str_hex(id, sizeof(id), d->node_id);
 	if (log_level_parse(d->conf->log_level, &level) == 0)
 		log_set_level(level);
-	if (daemon_check_prompts(d->conf, err) == -1 ||
-	    daemon_descriptors(d->conf, err) == -1 ||
+	if (holdlined_check(d->conf, err) == -1 ||
 	    daemon_open_loop(d, err) == -1 || daemon_open_back(d, err) == -1 ||
 	    daemon_open_publish(d, err) == -1 ||
 	    daemon_open_time(d, err) == -1 || daemon_open_hooks(d, err) == -1 ||
@@ -614,61 +587,16 @@ daemon_open(struct daemon *d, struct err *err)
 	    &d->service, work_fd(d->pool), EV_READ, daemon_pool_ready, d, err);
 }
 
-/* FastAGI is plain text: what callers type crosses the network readable. */
-static void
-daemon_warn_plain(const struct conf *conf)
-{
-	if (strncmp(conf->agi_listen, "127.", 4) != 0 &&
-	    strncmp(conf->agi_listen, "[::1]", 5) != 0)
-		log_warn("holdlined", NULL,
-		    "event=plain-text listen=%s hint=\"answers of callers "
-		    "cross this network unencrypted; listen on loopback behind "
-		    "a TLS tunnel\"",
-		    conf->agi_listen);
-}
-
 static void
 daemon_run(struct daemon *d)
 {
-	daemon_warn_plain(d->conf);
+	holdlined_warn(d->conf);
 	log_info("holdlined", NULL,
 	    "event=ready version=" PACKAGE_VERSION " listen=%s port=%u",
 	    d->conf->agi_listen, gateway_port(d->gateway));
 	service_run(&d->service, NULL, NULL);
 	metric_log();
 	log_info("holdlined", NULL, "event=stopped");
-}
-
-/* Would it start?  Without touching the store or the network. */
-static int
-daemon_test(struct daemon *d, const char *path)
-{
-	char *store = strdup(d->conf->store), *folder;
-	struct err err = { ERR_NONE, "" };
-
-	if (daemon_check_prompts(d->conf, &err) == 0 &&
-	    daemon_descriptors(d->conf, &err) == 0 &&
-	    (!crl_wanted(d->conf) || crl_check(d->conf, &err) == 0))
-		d->keys = keyring_load(d->conf->key_file, &err);
-	if (err.code == ERR_NONE)
-		(void)redis_mac_load(d->conf, &d->cache_key, &err);
-	if (err.code == ERR_NONE)
-		(void)hooks_test(d->conf, &err);
-	folder = store == NULL ? NULL : dirname(store);
-	if (err.code == ERR_NONE && folder != NULL &&
-	    strncmp(d->conf->store, "postgres", 8) != 0 &&
-	    access(folder, W_OK | X_OK) == -1)
-		err_set(&err, ERR_IO,
-		    "store: the folder %s: %s; make it, and let this user "
-		    "write to it",
-		    folder, strerror(errno));
-	free(store);
-	if (err.code != ERR_NONE) {
-		fprintf(stderr, "holdlined: %s: %s\n", path, err.text);
-		return 1;
-	}
-	puts("the configuration is good");
-	return 0;
 }
 
 int
@@ -688,11 +616,14 @@ main(int argc, char **argv)
 	rc = 1;
 	if ((d.conf = conf_load(path, &err)) == NULL)
 		fprintf(stderr, "holdlined: %s\n", err.text);
-	else if (test)
-		rc = daemon_test(&d, path);
-	else if (daemon_open(&d, &err) == -1)
+	else if (test && holdlined_check_files(d.conf, &err) == -1)
+		fprintf(stderr, "holdlined: %s: %s\n", path, err.text);
+	else if (test) {
+		puts("the configuration is good");
+		rc = 0;
+	} else if (daemon_open(&d, &err) == -1) {
 		log_error("holdlined", NULL, "event=no-start %s", err.text);
-	else {
+	} else {
 		daemon_run(&d);
 		rc = 0;
 	}
