@@ -6,8 +6,9 @@
  * import-sqlite: certificates per second of `holdline registry import`, from
  * the registry's CSV, without PINs, divided by those of sqlite3's .import of
  * the finished rows (MACs as hexadecimal text: it reads no bytes) into the
- * same tables with the same indexes.  import-postgres: likewise beside COPY.
- * Each alternates with its peer; medians of one run.  PINs are left out,
+ * same tables with the same indexes.  first-load-sqlite: the same with --first.
+ * import-postgres, first-load-postgres: likewise beside COPY.
+ * All take turns; medians of one run.  PINs are left out,
  * because a PIN is stretched on purpose; see doc/registry.md.  Then holds are
  * placed while an import runs: how long each takes.  --quick takes seconds.
  *
@@ -52,11 +53,15 @@ prepare(void)
 static void
 bench_sqlite(void)
 {
-	double ours[ROUNDS_MAX], theirs[ROUNDS_MAX];
+	double ours[ROUNDS_MAX], first[ROUNDS_MAX], theirs[ROUNDS_MAX];
 	unsigned int i;
 
 	configure(in_dir("ours.db"));
 	for (i = 0; i < rounds; i++) {
+		sh("rm -f ours.db*");
+		first[i] = TIMED("%s registry import -c conf --first"
+				 " people.csv >/dev/null 2>&1",
+		    holdline);
 		sh("rm -f ours.db* peer.db*");
 		ours[i] = TIMED("%s registry import -c conf people.csv"
 				" >/dev/null 2>&1",
@@ -80,15 +85,28 @@ bench_sqlite(void)
 				  " certificates' >/dev/null");
 	}
 	report_rows("import-sqlite", ours, theirs);
+	report_rows("first-load-sqlite", first, theirs);
 }
 
 /* ---- PostgreSQL */
 
 static void
+new_database(const char *name)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "DROP DATABASE IF EXISTS %s", name);
+	sql("postgres", text);
+	snprintf(text, sizeof(text), "CREATE DATABASE %s", name);
+	sql("postgres", text);
+	sql("postgres", "CHECKPOINT");
+}
+
+static void
 bench_postgres(void)
 {
 	static const char *const tables[] = { "holders", "certificates" };
-	double ours[ROUNDS_MAX], theirs[ROUNDS_MAX];
+	double ours[ROUNDS_MAX], first[ROUNDS_MAX], theirs[ROUNDS_MAX];
 	char url[300];
 	unsigned int i, t;
 
@@ -97,11 +115,12 @@ bench_postgres(void)
 	    url, sizeof(url), "postgresql://postgres@/ours?host=%s/pg", dir);
 	configure(url);
 	for (i = 0; i < rounds; i++) {
-		sql("postgres", "DROP DATABASE IF EXISTS ours");
-		sql("postgres", "DROP DATABASE IF EXISTS peer");
-		sql("postgres", "CREATE DATABASE ours");
-		sql("postgres", "CREATE DATABASE peer");
-		sql("postgres", "CHECKPOINT");
+		new_database("ours");
+		first[i] = TIMED("%s registry import -c conf --first"
+				 " people.csv >/dev/null 2>&1",
+		    holdline);
+		new_database("peer");
+		new_database("ours");
 		ours[i] = TIMED("%s registry import -c conf people.csv"
 				" >/dev/null 2>&1",
 		    holdline);
@@ -118,6 +137,7 @@ bench_postgres(void)
 				  " certificates.csv CSV\"");
 	}
 	report_rows("import-postgres", ours, theirs);
+	report_rows("first-load-postgres", first, theirs);
 }
 
 /* ---- a hold in the middle of an import */
