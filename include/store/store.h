@@ -51,6 +51,9 @@ struct store_req {
 	struct work_item item; /* first; internal */
 	int (*run)(struct store_db *db, struct store_req *req,
 	    struct err *err); /* internal: runs in the transaction */
+	int (*run_several)(struct store_db *db, struct store_req *const *reqs,
+	    size_t n, size_t *ran,
+	    struct err *err); /* internal: the same; NULL = there is none */
 	unsigned int mode;    /* internal: enum db_mode */
 	uint64_t order;       /* internal: 0 = none */
 	void (*done)(struct store_req *req); /* loop thread */

@@ -101,20 +101,15 @@ last_leaf(
 }
 
 static int
-write_leaf(struct store_db *db, const struct audit_leaf *leaf, int64_t seq,
+leaf_row(struct db_query *q, const struct audit_leaf *leaf, int64_t seq,
     uint8_t hash[HASH_SIZE], struct err *err)
 {
-	struct db_query *q;
-
 	leaf_hash(hash, seq, leaf->at_us, leaf->text);
-	q = db_query(db,
-	    "INSERT INTO audit (seq, at_us, text, hash)"
-	    " VALUES ($1, $2, $3, $4)");
 	db_bind_int(q, seq);
 	db_bind_int(q, leaf->at_us);
 	db_bind_text(q, leaf->text);
 	db_bind_blob(q, hash, HASH_SIZE);
-	return db_post(q, 1, err);
+	return db_row(q, err);
 }
 
 int
@@ -145,15 +140,22 @@ audit_write(struct store_db *db, struct err *err)
 {
 	uint8_t hash[HASH_SIZE];
 	struct audit_leaf *leaf;
-	int64_t seq;
+	struct db_query *q;
+	int64_t seq, first;
 
 	if (db->leaves == NULL)
 		return 0;
 	if (last_leaf(db, &seq, hash, err) == -1)
 		return -1;
+	first = seq;
+	q = db_query(db,
+	    "INSERT INTO audit (seq, at_us, text, hash)"
+	    " VALUES ($1, $2, $3, $4)");
 	for (leaf = db->leaves; leaf != NULL; leaf = leaf->next)
-		if (write_leaf(db, leaf, ++seq, hash, err) == -1)
+		if (leaf_row(q, leaf, ++seq, hash, err) == -1)
 			return -1;
+	if (db_post_rows(q, seq - first, err) == -1)
+		return -1;
 	db_reset_running(db);
 	audit_drop(db, &db->leaves);
 	return 0;

@@ -75,84 +75,183 @@ by_list_order(const void *va, const void *vb)
 }
 
 struct db_query *
-cert_ask(struct store_db *db, int64_t holder)
+cert_ask(struct store_db *db, const int64_t *holders, size_t n)
 {
 	struct db_query *q;
 
 	q = db_query(db,
 	    "SELECT " CERT_COLUMNS " FROM certificates AS c"
-	    " WHERE c.holder = $1");
-	db_bind_int(q, holder);
+	    " WHERE c.holder = " DB_ANY "($1)");
+	db_bind_ints(q, holders, n);
 	return q;
+}
+
+int
+cert_list_add(struct store_cert certs[STORE_CERTS_MAX], size_t *n,
+    const struct store_cert *cert, int64_t now_us, struct err *err)
+{
+	struct store_cert extra = *cert;
+
+	if (*n < STORE_CERTS_MAX) {
+		certs[(*n)++] = extra;
+		return 0;
+	}
+	squeeze_in(certs, &extra);
+	return is_live(&extra, clock_jst_ymd(now_us))
+	    ? err_set(err, ERR_CONFLICT,
+		  "holder %" PRId64 " has more than %d live certificates; "
+		  "correct the registry",
+		  cert->holder, STORE_CERTS_MAX)
+	    : 0;
+}
+
+void
+cert_list_end(struct store_cert certs[STORE_CERTS_MAX], size_t n)
+{
+	qsort(certs, n, sizeof(certs[0]), by_list_order);
 }
 
 int
 cert_load(struct store_db *db, int64_t holder,
     struct store_cert certs[STORE_CERTS_MAX], size_t *n, struct err *err)
 {
-	return cert_take(db, cert_ask(db, holder), holder, certs, n, err);
-}
-
-int
-cert_take(struct store_db *db, struct db_query *q, int64_t holder,
-    struct store_cert certs[STORE_CERTS_MAX], size_t *n, struct err *err)
-{
-	struct store_cert extra;
+	struct db_query *q = cert_ask(db, &holder, 1);
+	struct store_cert cert;
 	int rc;
 
 	*n = 0;
 	while ((rc = db_step(q, err)) == 1) {
-		if (*n < STORE_CERTS_MAX) {
-			cert_read(q, &certs[(*n)++]);
-			continue;
-		}
-		cert_read(q, &extra);
-		squeeze_in(certs, &extra);
-		if (is_live(&extra, clock_jst_ymd(db_now_us(db))))
-			return err_set(err, ERR_CONFLICT,
-			    "holder %" PRId64 " has more than %d live "
-			    "certificates; correct the registry",
-			    holder, STORE_CERTS_MAX);
+		cert_read(q, &cert);
+		if (cert_list_add(certs, n, &cert, db_now_us(db), err) == -1)
+			return -1;
 	}
-	qsort(certs, *n, sizeof(certs[0]), by_list_order);
+	cert_list_end(certs, *n);
 	return rc;
 }
 
+/* ---- a new status, of several at once: each statement is for all */
+
 static int
-outbox_add(struct store_db *db, const struct store_cert *cert, int64_t hold_id,
+statuses_write(struct store_db *db, const struct cert_news *news, size_t n,
     struct err *err)
 {
+	const struct store_cert *cert;
 	struct db_query *q;
+	size_t i;
+
+	q = db_query(db,
+	    "UPDATE certificates SET status = $1, generation = $2,"
+	    " reason = $3, status_us = $4, visible_us = 0"
+	    " WHERE id = $5 AND generation = $6 AND status <> 2");
+	for (i = 0; i < n; i++) {
+		cert = news[i].cert;
+		db_bind_int(q, cert->status);
+		db_bind_int(q, cert->generation);
+		db_bind_int(q, cert->reason);
+		db_bind_int(q, cert->status_us);
+		db_bind_int(q, cert->id);
+		db_bind_int(q, cert->generation - 1);
+		if (db_row(q, err) == -1)
+			return -1;
+	}
+	return db_post_rows(q, (int64_t)n, err); /* we lock the holder */
+}
+
+/* Of a hold there is one event for all its certificates. */
+static int
+events_add(struct store_db *db, const struct cert_news *news, size_t n,
+    struct err *err)
+{
+	struct db_query *q = feed_rows(db);
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if ((news[i].hold_id == 0 ||
+			news[i].cert->status != STORE_HELD) &&
+		    feed_row(q, STORE_EVENT_STATUS, db_now_us(db),
+			news[i].hold_id, news[i].cert->id, err) == -1)
+			return -1;
+	return db_post_rows(q, -1, err);
+}
+
+static int
+outbox_add(struct store_db *db, const struct cert_news *news, size_t n,
+    struct err *err)
+{
+	const struct store_cert *cert;
+	struct db_query *q;
+	size_t i;
 
 	q = db_query(db,
 	    "INSERT INTO outbox (hold, cert, generation, status, reason,"
 	    " status_us, park_us, made_us)"
 	    " VALUES ($1, $2, $3, $4, $5, $6, 0, $7)");
-	if (hold_id != 0)
-		db_bind_int(q, hold_id);
-	else
-		db_bind_null(q);
-	db_bind_int(q, cert->id);
-	db_bind_int(q, cert->generation);
-	db_bind_int(q, cert->status);
-	db_bind_int(q, cert->reason);
-	db_bind_int(q, cert->status_us);
-	db_bind_int(q, db_now_us(db));
-	return db_post(q, 1, err);
+	for (i = 0; i < n; i++) {
+		cert = news[i].cert;
+		if (news[i].shown != 0)
+			db_bind_int(q, news[i].shown);
+		else
+			db_bind_null(q);
+		db_bind_int(q, cert->id);
+		db_bind_int(q, cert->generation);
+		db_bind_int(q, cert->status);
+		db_bind_int(q, cert->reason);
+		db_bind_int(q, cert->status_us);
+		db_bind_int(q, db_now_us(db));
+		if (db_row(q, err) == -1)
+			return -1;
+	}
+	return db_post_rows(q, (int64_t)n, err);
 }
 
-/* The next CRLs have to do with it; crl.h says how. */
+/* The next CRLs have to do with them; crl.h says how. */
 static int
-crl_note(struct store_db *db, const struct store_cert *cert, struct err *err)
+crls_note(struct store_db *db, const struct cert_news *news, size_t n,
+    struct err *err)
 {
 	struct db_query *q;
+	size_t i;
 
 	q = db_query(db,
 	    "INSERT INTO crl_changes (issuer, cert, mark) VALUES ($1, $2, 0)"
 	    " ON CONFLICT (issuer, cert) DO UPDATE SET mark = 0");
-	db_bind_text(q, cert->issuer);
-	db_bind_int(q, cert->id);
-	return db_post(q, 1, err);
+	for (i = 0; i < n; i++) {
+		db_bind_text(q, news[i].cert->issuer);
+		db_bind_int(q, news[i].cert->id);
+		if (db_row(q, err) == -1)
+			return -1;
+	}
+	return db_post_rows(q, (int64_t)n, err);
+}
+
+int
+cert_tell(struct store_db *db, const struct cert_news *news, size_t n,
+    struct err *err)
+{
+	if (statuses_write(db, news, n, err) == -1 ||
+	    events_add(db, news, n, err) == -1 ||
+	    outbox_add(db, news, n, err) == -1 ||
+	    crls_note(db, news, n, err) == -1)
+		return -1;
+	return dispatch_certs(db, news, n, err);
+}
+
+static void
+cert_set(struct store_cert *cert, enum store_status status, int reason,
+    int64_t status_us)
+{
+	assert(cert->status != STORE_REVOKED);
+	cert->status = status;
+	cert->generation++;
+	cert->reason = reason;
+	cert->status_us = status_us;
+}
+
+void
+cert_hold(struct store_cert *cert, int64_t now_us)
+{
+	assert(cert->status == STORE_GOOD);
+	cert_set(cert, STORE_HELD, REASON_HOLD, now_us);
 }
 
 /* Generation + 1, and what tells of it.  `shown` is the hold that becomes
@@ -162,45 +261,20 @@ cert_write(struct store_db *db, struct store_cert *cert,
     enum store_status status, int reason, int64_t status_us, int64_t hold_id,
     int64_t shown, struct err *err)
 {
-	struct db_query *q;
+	const struct cert_news news = { cert, hold_id, shown };
 
-	assert(cert->status != STORE_REVOKED);
-	cert->status = status;
-	cert->generation++;
-	cert->reason = reason;
-	cert->status_us = status_us;
-	q = db_query(db,
-	    "UPDATE certificates SET status = $1, generation = $2,"
-	    " reason = $3, status_us = $4, visible_us = 0"
-	    " WHERE id = $5 AND generation = $6 AND status <> 2");
-	db_bind_int(q, cert->status);
-	db_bind_int(q, cert->generation);
-	db_bind_int(q, cert->reason);
-	db_bind_int(q, cert->status_us);
-	db_bind_int(q, cert->id);
-	db_bind_int(q, cert->generation - 1);
-	if (db_post(q, 1, err) == -1) /* one row: we lock the holder */
-		return -1;
-	/* of a hold there is one event for all its certificates */
-	if ((hold_id == 0 || status != STORE_HELD) &&
-	    feed_add(db, STORE_EVENT_STATUS, db_now_us(db), hold_id, cert->id,
-		err) == -1)
-		return -1;
-	if (outbox_add(db, cert, shown, err) == -1 ||
-	    crl_note(db, cert, err) == -1)
-		return -1;
-	return dispatch_cert(db, cert, hold_id, err);
+	cert_set(cert, status, reason, status_us);
+	return cert_tell(db, &news, 1, err);
 }
 
 int
 cert_change(struct store_db *db, struct store_cert *cert,
-    enum store_status status, int64_t status_us, int64_t hold_id,
-    struct err *err)
+    enum store_status status, int64_t status_us, struct err *err)
 {
 	assert(status != STORE_GOOD);
 	return cert_write(db, cert, status,
 	    status == STORE_HELD ? REASON_HOLD : REASON_UNSPECIFIED, status_us,
-	    hold_id, hold_id, err);
+	    0, 0, err);
 }
 
 int

@@ -41,6 +41,12 @@ db_one_writer(const struct store_db *db)
 	return db->engine->one_writer;
 }
 
+bool
+db_several(const struct store_db *db)
+{
+	return db->engine->several;
+}
+
 int64_t
 db_now_us(struct store_db *db)
 {
@@ -78,6 +84,25 @@ db_outbox_issued(struct store_db *db, int64_t *seq, struct err *err)
 
 	*seq = rc == 1 ? db_get_int(q) : 0;
 	return rc == -1 ? -1 : 0;
+}
+
+struct db_query *
+db_hold_ids(struct store_db *db, size_t n)
+{
+	struct db_query *q;
+
+	if (db->engine->hold_ids == NULL)
+		return NULL;
+	q = db_query(db, db->engine->hold_ids);
+	db_bind_int(q, (int64_t)n);
+	return q;
+}
+
+int64_t
+db_last_id(struct store_db *db)
+{
+	assert(db->engine->last_id != NULL);
+	return db->engine->last_id(db);
 }
 
 int
@@ -264,6 +289,7 @@ db_query(struct store_db *db, const char *sql)
 		query_reset(q);
 	}
 	q->n_values = 0;
+	q->n_rows = q->rows_changed = 0;
 	return q;
 }
 
@@ -298,6 +324,27 @@ db_bind_null(struct db_query *q)
 	*next_value(q) = (struct db_value){ DB_NULL, 0, NULL, 0 };
 }
 
+/* A list of one is a value, for engines without lists. */
+void
+db_bind_ints(struct db_query *q, const int64_t *values, size_t n)
+{
+	assert(n > 0 && (n == 1 || db_several(q->db)));
+	if (db_several(q->db))
+		*next_value(q) = (struct db_value){ DB_INTS, 0, values, n };
+	else
+		db_bind_int(q, values[0]);
+}
+
+void
+db_bind_texts(struct db_query *q, const char *const *texts, size_t n)
+{
+	assert(n > 0 && (n == 1 || db_several(q->db)));
+	if (db_several(q->db))
+		*next_value(q) = (struct db_value){ DB_TEXTS, 0, texts, n };
+	else
+		db_bind_text(q, texts[0]);
+}
+
 static void
 query_running(struct db_query *q)
 {
@@ -325,6 +372,30 @@ db_post(struct db_query *q, int64_t rows, struct err *err)
 	if (db_run(q, err) == -1)
 		return -1;
 	return rows == -1 || db->changes == rows ? 0 : db_odd_rows(err);
+}
+
+/* Without a server to be spared, a row is run at once. */
+int
+db_row(struct db_query *q, struct err *err)
+{
+	const struct db_engine *engine = q->db->engine;
+
+	if ((engine->row != NULL ? engine->row(q, err) : db_run(q, err)) == -1)
+		return -1;
+	q->n_values = 0;
+	q->n_rows++;
+	q->rows_changed += q->db->changes;
+	return 0;
+}
+
+int
+db_post_rows(struct db_query *q, int64_t rows, struct err *err)
+{
+	const struct db_engine *engine = q->db->engine;
+
+	if (q->n_rows > 0 && engine->post_rows != NULL)
+		return engine->post_rows(q, rows, err);
+	return rows == -1 || q->rows_changed == rows ? 0 : db_odd_rows(err);
 }
 
 int
@@ -358,20 +429,14 @@ db_run(struct db_query *q, struct err *err)
 }
 
 int
-db_run_id(struct db_query *q, int64_t *id, struct err *err)
+db_run_number(struct db_query *q, int64_t *n, struct err *err)
 {
-	struct store_db *db = q->db;
 	int rc = db_step(q, err);
 
-	if (rc == 1) {
-		*id = db_get_int(q);
-		return db_run(q, err) == -1 ? -1 : 1;
-	}
-	if (rc == 0 && db->changes > 0 && db->engine->last_id != NULL) {
-		*id = db->engine->last_id(db);
-		return 1;
-	}
-	return rc;
+	if (rc != 1)
+		return rc;
+	*n = db_get_int(q);
+	return db_run(q, err) == -1 ? -1 : 1;
 }
 
 /* ---- many rows at once */

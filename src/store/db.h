@@ -59,6 +59,20 @@ void store_submit_in_order(struct store *s, struct store_req *req,
     enum db_mode mode, uint64_t order);
 
 /*
+ * The same, for intents that cost less together where db_several() says so.
+ * run_several() runs as many as it can of `n` of its kind, in order from the
+ * first on, at least one, and says in *ran how many; what goes wrong with one
+ * goes into its req.err.  It returns -1 when the transaction is beyond use,
+ * and 1 when one failed after it had written: they all run again then, by
+ * run().
+ */
+void store_submit_several(struct store *s, struct store_req *req,
+    int (*run)(struct store_db *db, struct store_req *req, struct err *err),
+    int (*run_several)(struct store_db *db, struct store_req *const *reqs,
+	size_t n, size_t *ran, struct err *err),
+    enum db_mode mode, uint64_t order);
+
+/*
  * The number of a thing whose intents keep their order, such as "holder" with
  * the holder's id; never 0.  Two names of one thing are two numbers: intents
  * that know a holder by different names meet at the lock on the holder's row.
@@ -191,6 +205,18 @@ void db_bind_blob(struct db_query *q, const void *bytes, size_t len);
 void db_bind_null(struct db_query *q);
 
 /*
+ * Set the next parameter to a list, for "= " DB_ANY "($1)"; one list a
+ * statement.  More than one element only with db_several().  Borrowed like
+ * text.
+ */
+#define DB_ANY "ANY"
+void db_bind_ints(struct db_query *q, const int64_t *values, size_t n);
+void db_bind_texts(struct db_query *q, const char *const *texts, size_t n);
+
+/* Is it cheaper to ask for several things by one statement?  (A server.) */
+bool db_several(const struct store_db *db);
+
+/*
  * Its rows will be wanted: with a server the statement is sent now, and what
  * was sent is answered together at the next db_step() of any.  Statements run
  * in the order in which they were sent or first stepped.
@@ -204,19 +230,34 @@ void db_ahead(struct db_query *q);
  */
 int db_post(struct db_query *q, int64_t rows, struct err *err);
 
+/*
+ * The same for several rows of values: bind a row's, db_row(), and so on, and
+ * db_post_rows() at the end, which may have nothing to do; a server gets all
+ * of it as one statement.  That is "INSERT INTO ... VALUES (...) ..." or
+ * "UPDATE ... SET ... WHERE column = $n ...", whose rows do not meet each other.  `rows`
+ * counts what all of them must write.  A NULL stands for a number.
+ */
+int db_row(struct db_query *q, struct err *err);
+int db_post_rows(struct db_query *q, int64_t rows, struct err *err);
+
 /* The next row: 1 = there is one, 0 = no more, -1 = *err says why. */
 int db_step(struct db_query *q, struct err *err);
 
 /* Run a statement that gives no rows. */
 int db_run(struct db_query *q, struct err *err);
 
-/* At the end of an INSERT for db_run_id().  SQLite has a faster way. */
-#define DB_ID " RETURNING id"
+/* Run a statement that returns a number of the row that it writes: 1 = *n is
+ * it, 0 = it wrote none. */
+int db_run_number(struct db_query *q, int64_t *n, struct err *err);
 
-/* Run an INSERT that ends in DB_ID, or returns another number: 1 = *id is the
- * new row's, 0 = it made none.  Of a row that ON CONFLICT updates, *id with
- * DB_ID may be any. */
-int db_run_id(struct db_query *q, int64_t *id, struct err *err);
+/*
+ * Ask for numbers for `n` new holds and as many cases: a row of two numbers
+ * each, ascending.  What is locked first is locked before they are drawn, so
+ * that a holder's newest hold has the highest.  NULL where a row that is
+ * inserted with NULL for its number gets the next one, which db_last_id() has.
+ */
+struct db_query *db_hold_ids(struct store_db *db, size_t n);
+int64_t db_last_id(struct store_db *db);
 
 /* The next column of the row; NULL reads as 0, "" or no bytes. */
 int64_t db_get_int(struct db_query *q);

@@ -105,7 +105,10 @@ case_note(struct store_db *db, struct news *n, struct look *l, bool elsewhere,
 	n->row->revoked += l->ending;
 	n->row->moved += elsewhere;
 	n->row->noted += !elsewhere;
-	return elsewhere ? dispatch_case_moved(db, l->s.hold_id, nr, err) : 0;
+	return elsewhere
+	    ? dispatch_case_moved(
+		  db, &(struct hold_ref){ l->s.hold_id, l->s.receipt }, nr, err)
+	    : 0;
 }
 
 /* ---- its end */

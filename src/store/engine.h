@@ -15,14 +15,14 @@
 #define DB_QUERIES 256 /* more than there are literals; power of two */
 #define DB_VALUES_MAX 128
 
-enum db_type { DB_NULL, DB_INT, DB_TEXT, DB_BLOB };
+enum db_type { DB_NULL, DB_INT, DB_TEXT, DB_BLOB, DB_INTS, DB_TEXTS };
 
 /* A parameter or a column. */
 struct db_value {
 	enum db_type type;
 	int64_t number;
-	const void *bytes; /* text or blob; text need not end in NUL */
-	size_t len;
+	const void *bytes; /* text or blob; text need not end in NUL; a list */
+	size_t len;        /* in bytes; of a list, how many */
 };
 
 struct db_query {
@@ -30,16 +30,20 @@ struct db_query {
 	const char *sql;                       /* the literal; NULL = free */
 	struct db_value values[DB_VALUES_MAX]; /* the parameters */
 	int n_values, column;
+	int64_t n_rows, rows_changed; /* since db_query(): db_row() */
 	bool running; /* it was stepped and may have more rows */
 	struct db_query *next_running;
 	/* the engine's */
-	void *handle;  /* statement, or rows */
-	int row;       /* of the rows */
-	bool prepared; /* on the connection that there is */
+	void *handle; /* statement, or rows */
+	int row;      /* of the rows */
+	void *rows;   /* of values: db_row() */
+	/* on the connection that there is; for one row, and for several */
+	bool prepared, prepared_rows;
 };
 
 struct db_engine {
 	bool one_writer; /* see db_one_writer() */
+	bool several;    /* see db_several() */
 	/* A struct that begins with a struct store_db, zeroed but for what
 	 * open() fills; NULL = *err. */
 	struct store_db *(*open)(
@@ -66,10 +70,11 @@ struct db_engine {
 	void (*ahead)(struct db_query *q);
 	/* See db_post(); NULL: run it now. */
 	int (*post)(struct db_query *q, int64_t rows, struct err *err);
+	/* See db_row(): keep q->values; run them all.  NULL: as post(). */
+	int (*row)(struct db_query *q, struct err *err);
+	int (*post_rows)(struct db_query *q, int64_t rows, struct err *err);
 	/* The first step (q->running is false) runs it with q->values. */
 	int (*step)(struct db_query *q, struct err *err);
-	/* Of the last INSERT with DB_ID; NULL: that is a row. */
-	int64_t (*last_id)(struct store_db *db);
 	/* Borrowed until the next step. */
 	struct db_value (*column)(struct db_query *q, int column);
 	/* Of db_load(): add a row of q->values; end. */
@@ -101,6 +106,10 @@ struct db_engine {
 	const char *clock;
 	/* A SELECT of the highest number that outbox has given out. */
 	const char *outbox_issued;
+	/* A SELECT of $1 rows of numbers, see db_hold_ids(); or the number of
+	 * the row that was inserted last. */
+	const char *hold_ids;
+	int64_t (*last_id)(struct store_db *db);
 };
 
 extern const struct db_engine sqlite_engine, postgres_engine;

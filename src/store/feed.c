@@ -20,20 +20,34 @@ store_event_name(enum store_event_kind kind)
 	return event_names[kind];
 }
 
-int
-feed_add(struct store_db *db, enum store_event_kind kind, int64_t at_us,
-    int64_t hold_id, int64_t cert_id, struct err *err)
+struct db_query *
+feed_rows(struct store_db *db)
 {
-	struct db_query *q;
-
-	q = db_query(db,
+	return db_query(db,
 	    "INSERT INTO events (place, kind, at_us, hold, cert)"
 	    " VALUES (0, $1, $2, $3, $4)");
+}
+
+int
+feed_row(struct db_query *q, enum store_event_kind kind, int64_t at_us,
+    int64_t hold_id, int64_t cert_id, struct err *err)
+{
 	db_bind_int(q, kind);
 	db_bind_int(q, at_us);
 	db_bind_int(q, hold_id);
 	db_bind_int(q, cert_id);
-	return db_post(q, 1, err);
+	return db_row(q, err);
+}
+
+int
+feed_add(struct store_db *db, enum store_event_kind kind, int64_t at_us,
+    int64_t hold_id, int64_t cert_id, struct err *err)
+{
+	struct db_query *q = feed_rows(db);
+
+	return feed_row(q, kind, at_us, hold_id, cert_id, err) == -1
+	    ? -1
+	    : db_post_rows(q, 1, err);
 }
 
 /* ---- places */

@@ -1,17 +1,327 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Holds that wait together are placed together: what they rest on is asked for
+ * at once, each is decided in memory, and what they write is written at once.
+ * One alone is a group of one.
+ */
 #include <assert.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "settle.h"
-#include "shared.h"
-#include "store/hold.h"
+#include "base/str.h"
+#include "hold_inner.h"
+
+/* ---- asking, all of it ahead */
+
+/* The statements, and what their parameters borrow. */
+struct ask {
+	int64_t holders[HOLD_GROUP];
+	const char *calls[HOLD_GROUP], *receipts[HOLD_GROUP];
+	struct db_query *lock, *ids, *again, *certs, *taken;
+};
+
+/* The holders are locked first, always in the same order: another node may be
+ * storing the same call. */
+static struct db_query *
+holders_ask(struct store_db *db, const int64_t *holders, size_t n)
+{
+	struct db_query *q;
+
+	q = db_query(db,
+	    "SELECT id, municipality FROM holders WHERE id = " DB_ANY "($1)"
+	    " ORDER BY id" DB_FOR_UPDATE);
+	db_bind_ints(q, holders, n);
+	return q;
+}
+
+static struct db_query *
+again_ask(struct store_db *db, const char *const *calls, size_t n)
+{
+	struct db_query *q;
+
+	q = db_query(db,
+	    "SELECT h.call_id, h.holder, h.id, h.stored_us, h.visible_us,"
+	    " k.receipt FROM holds AS h JOIN cases AS k ON k.hold = h.id"
+	    " WHERE h.call_id = " DB_ANY "($1)");
+	db_bind_texts(q, calls, n);
+	return q;
+}
+
+static struct db_query *
+receipts_ask(struct store_db *db, const char *const *receipts, size_t n)
+{
+	struct db_query *q;
+
+	q = db_query(
+	    db, "SELECT receipt FROM cases WHERE receipt = " DB_ANY "($1)");
+	db_bind_texts(q, receipts, n);
+	return q;
+}
+
+static void
+ask_all(struct store_db *db, struct hold_group *g, struct ask *a)
+{
+	size_t i, n_receipts = 0;
+
+	for (i = 0; i < g->n; i++) {
+		a->holders[i] = g->slots[i].r->holder;
+		a->calls[i] = g->slots[i].r->call_id;
+		if (g->slots[i].first != NULL)
+			a->receipts[n_receipts++] = g->slots[i].first;
+	}
+	db_ahead(a->lock = holders_ask(db, a->holders, g->n));
+	db_ahead(a->again = again_ask(db, a->calls, g->n));
+	db_ahead(a->certs = cert_ask(db, a->holders, g->n));
+	if ((a->ids = db_hold_ids(db, g->n)) != NULL)
+		db_ahead(a->ids);
+	a->taken = NULL;
+	if (n_receipts > 0)
+		db_ahead(a->taken = receipts_ask(db, a->receipts, n_receipts));
+}
+
+/* ---- taking the answers */
+
+static struct hold_slot *
+slot_of_holder(struct hold_group *g, int64_t holder)
+{
+	size_t i;
+
+	for (i = 0; i < g->n; i++)
+		if (g->slots[i].r->holder == holder)
+			return &g->slots[i];
+	return NULL;
+}
+
+static int
+take_holders(struct hold_group *g, struct db_query *q, struct err *err)
+{
+	struct hold_slot *slot;
+	int rc;
+
+	while ((rc = db_step(q, err)) == 1)
+		if ((slot = slot_of_holder(g, db_get_int(q))) != NULL) {
+			slot->known = true;
+			db_get_text(
+			    q, slot->municipality, sizeof(slot->municipality));
+		}
+	return rc;
+}
+
+/* A call alone need not be told apart, nor does its id always come back as it
+ * was bound. */
+static struct hold_slot *
+slot_of_call(struct hold_group *g, const char *call)
+{
+	size_t i;
+
+	for (i = 0; i < g->n; i++)
+		if (g->n == 1 || strcmp(g->slots[i].r->call_id, call) == 0)
+			return &g->slots[i];
+	return NULL;
+}
+
+static int
+take_again(struct hold_group *g, struct db_query *q, struct err *err)
+{
+	char call[2 * STORE_CALL_ID_MAX + 3];
+	struct hold_slot *slot;
+	int rc;
+
+	while ((rc = db_step(q, err)) == 1) {
+		db_get_text(q, call, sizeof(call));
+		if ((slot = slot_of_call(g, call)) == NULL)
+			continue;
+		slot->again = true;
+		slot->holder = db_get_int(q);
+		slot->hold_id = db_get_int(q);
+		slot->stored_us = db_get_int(q);
+		slot->visible_us = db_get_int(q);
+		db_get_text(q, slot->receipt, sizeof(slot->receipt));
+	}
+	return rc;
+}
+
+/* A holder who has too many fails alone. */
+static int
+take_certs(struct store_db *db, struct hold_group *g, struct db_query *q,
+    struct err *err)
+{
+	int64_t now_us = db_now_us(db);
+	struct hold_slot *slot;
+	struct store_cert cert;
+	size_t i;
+	int rc;
+
+	while ((rc = db_step(q, err)) == 1) {
+		cert_read(q, &cert);
+		if ((slot = slot_of_holder(g, cert.holder)) != NULL)
+			cert_list_add(slot->r->certs, &slot->r->n, &cert,
+			    now_us, &slot->r->req.err);
+	}
+	for (i = 0; i < g->n; i++)
+		cert_list_end(g->slots[i].r->certs, g->slots[i].r->n);
+	return rc;
+}
+
+static int
+take_ids(struct hold_group *g, struct db_query *q, struct err *err)
+{
+	size_t i;
+	int rc;
+
+	if (q == NULL) /* they come with the rows */
+		return 0;
+	for (i = 0; (rc = db_step(q, err)) == 1; i++) {
+		assert(i < g->n);
+		g->slots[i].ids[0] = db_get_int(q);
+		g->slots[i].ids[1] = db_get_int(q);
+	}
+	assert(rc == -1 || i == g->n);
+	return rc;
+}
+
+static int
+take_receipts(struct hold_group *g, struct db_query *q, struct err *err)
+{
+	char receipt[STORE_RECEIPT_DIGITS + 1];
+	struct hold_slot *slot;
+	int rc;
+
+	if (q == NULL)
+		return 0;
+	while ((rc = db_step(q, err)) == 1) {
+		db_get_text(q, receipt, sizeof(receipt));
+		for (slot = g->slots; slot < g->slots + g->n; slot++)
+			if (slot->first != NULL &&
+			    strcmp(slot->first, receipt) == 0)
+				slot->first_taken = true;
+	}
+	return rc;
+}
+
+static int
+take_all(
+    struct store_db *db, struct hold_group *g, struct ask *a, struct err *err)
+{
+	return take_holders(g, a->lock, err) == -1 ||
+		take_again(g, a->again, err) == -1 ||
+		take_certs(db, g, a->certs, err) == -1 ||
+		take_ids(g, a->ids, err) == -1 ||
+		take_receipts(g, a->taken, err) == -1
+	    ? -1
+	    : 0;
+}
+
+/* ---- deciding */
+
+/* Whatever decide() says, a hold only ever takes a good certificate: revoked
+ * is terminal, and a hold is not taken twice. */
+static bool
+choose(struct store_hold *r, int64_t now_us)
+{
+	bool any = false;
+	size_t i;
+
+	if (r->tell_only)
+		return false;
+	r->decide(r->decide_ctx, r->certs, r->n, now_us, r->taken);
+	for (i = 0; i < r->n; i++) {
+		r->taken[i] = r->taken[i] && r->certs[i].status == STORE_GOOD;
+		any = any || r->taken[i];
+	}
+	return any;
+}
+
+/* By the store, or by one of the group before it? */
+static int
+receipt_is_taken(struct store_db *db, const struct hold_group *g,
+    const struct hold_slot *slot, const char *receipt, struct err *err)
+{
+	const struct hold_slot *other;
+
+	for (other = g->slots; other < slot; other++)
+		if (other->place && strcmp(other->r->receipt, receipt) == 0)
+			return 1;
+	if (receipt == slot->first)
+		return slot->first_taken;
+	return db_step(receipts_ask(db, &receipt, 1), err);
+}
+
+static int
+choose_receipt(struct store_db *db, const struct hold_group *g,
+    struct hold_slot *slot, struct err *err)
+{
+	struct store_hold *r = slot->r;
+	int i, taken;
+
+	for (i = 0; i < STORE_RECEIPT_TRIES; i++) {
+		if (r->receipts[i][0] == '\0')
+			continue;
+		taken = receipt_is_taken(db, g, slot, r->receipts[i], err);
+		if (taken == -1)
+			return -1;
+		if (taken == 0) {
+			memcpy(r->receipt, r->receipts[i], sizeof(r->receipt));
+			return 0;
+		}
+	}
+	return err_set(err, ERR_CONFLICT,
+	    "all receipt numbers that were offered are taken; submit again "
+	    "with others");
+}
+
+static int
+slot_decide(struct store_db *db, const struct hold_group *g,
+    struct hold_slot *slot, int64_t now_us, struct err *err)
+{
+	struct store_hold *r = slot->r;
+
+	if (err->code != ERR_NONE) /* too many certificates */
+		return -1;
+	if (slot->again)
+		return hold_answer_again(db, slot, err);
+	if (!slot->known)
+		return err_set(err, ERR_NOTFOUND, "there is no holder %" PRId64,
+		    r->holder);
+	if (!choose(r, now_us))
+		return hold_answer_none(db, r, now_us, err);
+	if (choose_receipt(db, g, slot, err) == -1)
+		return -1;
+	slot->place = true;
+	return 0;
+}
+
+/* Returns as group_run(). */
+static int
+group_decide(
+    struct store_db *db, struct hold_group *g, int64_t now_us, struct err *err)
+{
+	int64_t written;
+	struct hold_slot *slot;
+	struct err *why;
+
+	for (slot = g->slots; slot < g->slots + g->n; slot++) {
+		written = db_written(db);
+		why = &slot->r->req.err;
+		if (slot_decide(db, g, slot, now_us, why) == 0)
+			continue;
+		if (!db_in_transaction(db)) {
+			*err = *why;
+			return -1;
+		}
+		if (db_written(db) != written)
+			return 1;
+	}
+	return 0;
+}
+
+/* ---- the intent */
 
 /* What a request answers until it is known better. */
 static void
 answer_clear(struct store_hold *r)
 {
+	r->req.err.code = ERR_NONE;
 	r->outcome = STORE_HOLD_NOTHING;
 	r->again = false;
 	r->hold_id = r->stored_us = r->visible_us = 0;
@@ -20,398 +330,76 @@ answer_clear(struct store_hold *r)
 	memset(r->taken, 0, sizeof(r->taken));
 }
 
-/* ---- the same call again */
-
-static int
-mark_taken(struct store_db *db, struct store_hold *r, struct err *err)
-{
-	struct db_query *q;
-	int64_t cert;
-	size_t i;
-	int rc;
-
-	q = db_query(db, "SELECT cert FROM hold_certs WHERE hold = $1");
-	db_bind_int(q, r->hold_id);
-	while ((rc = db_step(q, err)) == 1) {
-		cert = db_get_int(q);
-		for (i = 0; i < r->n; i++)
-			if (r->certs[i].id == cert)
-				r->taken[i] = true;
-	}
-	return rc;
-}
-
-/* Would it take a good certificate now?  Then the first answer is none. */
-static bool
-wants_more(const struct store_hold *r, int64_t now_us)
-{
-	bool take[STORE_CERTS_MAX] = { false };
-	size_t i;
-
-	if (r->tell_only)
-		return false;
-	r->decide(r->decide_ctx, r->certs, r->n, now_us, take);
-	for (i = 0; i < r->n; i++)
-		if (take[i] && r->certs[i].status == STORE_GOOD)
-			return true;
-	return false;
-}
-
-/*
- * What relying parties once saw may be gone from the cache since.  So it is
- * pushed again, and is visible when it has been read back again.
- */
-static int
-show_again(struct store_db *db, struct store_hold *r, const bool *take,
-    struct err *err)
-{
-	struct db_query *q;
-	size_t i;
-
-	r->visible_us = 0;
-	for (i = 0; i < r->n; i++) {
-		if (!take[i] || r->certs[i].status != STORE_HELD)
-			continue;
-		q = db_query(db,
-		    "INSERT INTO outbox (hold, cert, generation, status,"
-		    " reason, status_us, park_us, made_us)"
-		    " SELECT $1, id, generation, status, reason, status_us, 0,"
-		    " $2 FROM certificates WHERE id = $3 AND NOT EXISTS"
-		    " (SELECT 1 FROM outbox WHERE cert = $3 AND hold = $1)");
-		db_bind_int(q, r->hold_id);
-		db_bind_int(q, db_now_us(db));
-		db_bind_int(q, r->certs[i].id);
-		if (db_run(q, err) == -1)
-			return -1;
-	}
-	return 0;
-}
-
-static struct db_query *
-again_ask(struct store_db *db, const struct store_hold *r)
-{
-	struct db_query *q;
-
-	q = db_query(db,
-	    "SELECT h.holder, h.id, h.stored_us, h.visible_us, k.receipt"
-	    " FROM holds AS h JOIN cases AS k ON k.hold = h.id"
-	    " WHERE h.call_id = $1");
-	db_bind_text(q, r->call_id);
-	return q;
-}
-
-/* 1 = answered: this call has made its hold before. */
-static int
-answer_again(struct store_db *db, struct store_hold *r, struct db_query *q,
-    struct db_query *certs, struct err *err)
-{
-	int rc;
-
-	if ((rc = db_step(q, err)) != 1)
-		return rc;
-	if (db_get_int(q) != r->holder)
-		return err_set(err, ERR_CONFLICT,
-		    "call %s has made a hold for another holder already; a "
-		    "call can hold for one person only",
-		    r->call_id);
-	r->hold_id = db_get_int(q);
-	r->stored_us = db_get_int(q);
-	r->visible_us = db_get_int(q);
-	db_get_text(q, r->receipt, sizeof(r->receipt));
-	r->outcome = STORE_HOLD_PLACED;
-	r->again = true;
-	if (cert_take(db, certs, r->holder, r->certs, &r->n, err) == -1 ||
-	    mark_taken(db, r, err) == -1)
-		return -1;
-	if (wants_more(r, db_now_us(db)))
-		return err_set(err, ERR_CONFLICT,
-		    "call %s has made its hold and asks for more now; one "
-		    "call makes one hold",
-		    r->call_id);
-	return show_again(db, r, r->taken, err) == -1 ? -1 : 1;
-}
-
-/* ---- nothing to take */
-
-static bool
-wanted(const struct store_hold *r, const bool *take, int64_t cert)
-{
-	size_t i;
-
-	for (i = 0; i < r->n; i++)
-		if (r->certs[i].id == cert)
-			return take[i];
-	return false;
-}
-
-/* Would the caller's hold take what is on hold, if it were not?  Then it has
- * what it wants already. */
-static bool
-held_is_wanted(const struct store_hold *r, int64_t now_us, bool *take)
-{
-	struct store_cert as_good[STORE_CERTS_MAX];
-	bool any = false;
-	size_t i;
-
-	memcpy(as_good, r->certs, sizeof(as_good));
-	for (i = 0; i < r->n; i++)
-		if (as_good[i].status == STORE_HELD)
-			as_good[i].status = STORE_GOOD;
-	r->decide(r->decide_ctx, as_good, r->n, now_us, take);
-	for (i = 0; i < r->n; i++) {
-		take[i] = take[i] && r->certs[i].status == STORE_HELD;
-		any = any || take[i];
-	}
-	return any;
-}
-
-/* The newest hold that still has one of them on hold, if a call made it. */
-static int
-answer_already(struct store_db *db, struct store_hold *r, const bool *take,
-    struct err *err)
-{
-	struct db_query *q;
-	int rc;
-
-	r->outcome = STORE_HOLD_ALREADY;
-	q = db_query(db,
-	    "SELECT c.id, h.id, h.stored_us, h.visible_us, k.receipt, k.id"
-	    " FROM holds AS h JOIN cases AS k ON k.hold = h.id"
-	    " JOIN hold_certs AS t ON t.hold = h.id"
-	    " JOIN certificates AS c ON c.id = t.cert"
-	    " AND c.generation = t.generation"
-	    " WHERE h.holder = $1 AND c.status = 1 ORDER BY h.id DESC");
-	db_bind_int(q, r->holder);
-	while ((rc = db_step(q, err)) == 1) {
-		if (!wanted(r, take, db_get_int(q)))
-			continue;
-		r->hold_id = db_get_int(q);
-		r->stored_us = db_get_int(q);
-		r->visible_us = db_get_int(q);
-		db_get_text(q, r->receipt, sizeof(r->receipt));
-		/* whoever is about to lift it must hear of this */
-		if (settle_event(db, db_get_int(q), db_now_us(db),
-			"reported-again", err) == -1)
-			return -1;
-		return show_again(db, r, take, err);
-	}
-	return rc;
-}
-
-/* ---- placing */
-
-/* Whatever decide() says, a hold only ever takes a good certificate: revoked
- * is terminal, and a hold is not taken twice. */
-static size_t
-choose(struct store_hold *r, int64_t now_us)
-{
-	size_t i, n = 0;
-
-	if (r->tell_only)
-		return 0;
-	r->decide(r->decide_ctx, r->certs, r->n, now_us, r->taken);
-	for (i = 0; i < r->n; i++) {
-		r->taken[i] = r->taken[i] && r->certs[i].status == STORE_GOOD;
-		n += r->taken[i];
-	}
-	return n;
-}
-
-static int
-insert_hold(struct store_db *db, struct store_hold *r, struct err *err)
-{
-	struct db_query *q;
-
-	q = db_query(db,
-	    "INSERT INTO holds (call_id, holder, lang, reported_us,"
-	    " verified_us, stored_us, visible_us)"
-	    " VALUES ($1, $2, $3, $4, $5, $6, 0)" DB_ID);
-	db_bind_text(q, r->call_id);
-	db_bind_int(q, r->holder);
-	db_bind_text(q, r->lang);
-	db_bind_int(q, r->reported_us);
-	db_bind_int(q, r->verified_us);
-	db_bind_int(q, r->stored_us);
-	return db_run_id(q, &r->hold_id, err) == -1 ? -1 : 0;
-}
-
-/* 1 = the case is there, 0 = that receipt number is taken. */
-static int
-try_receipt(struct store_db *db, const struct store_hold *r,
-    const char *receipt, const char *municipality, int64_t *id, struct err *err)
-{
-	struct db_query *q;
-
-	q = db_query(db,
-	    "INSERT INTO cases (receipt, hold, municipality, status,"
-	    " created_us) VALUES ($1, $2, $3, 'open', $4)"
-	    " ON CONFLICT (receipt) DO NOTHING" DB_ID);
-	db_bind_text(q, receipt);
-	db_bind_int(q, r->hold_id);
-	db_bind_text(q, municipality);
-	db_bind_int(q, r->stored_us);
-	return db_run_id(q, id, err);
-}
-
-static int
-insert_case(struct store_db *db, struct store_hold *r, const char *municipality,
-    struct err *err)
-{
-	struct db_query *q;
-	int64_t id = 0;
-	int i, rc = 0;
-
-	for (i = 0; i < STORE_RECEIPT_TRIES && rc == 0; i++) {
-		if (r->receipts[i][0] == '\0')
-			continue;
-		if ((rc = try_receipt(
-			 db, r, r->receipts[i], municipality, &id, err)) == -1)
-			return -1;
-		memcpy(r->receipt, r->receipts[i], sizeof(r->receipt));
-	}
-	if (rc == 0)
-		return err_set(err, ERR_CONFLICT,
-		    "all receipt numbers that were offered are taken; submit "
-		    "again with others");
-	q = db_query(db,
-	    "INSERT INTO case_events (case_id, nr, at_us, what)"
-	    " VALUES ($1, 1, $2, 'opened')");
-	db_bind_int(q, id);
-	db_bind_int(q, r->stored_us);
-	return db_post(q, 1, err);
-}
-
-static int
-take_cert(struct store_db *db, const struct store_hold *r,
-    struct store_cert *cert, struct err *err)
-{
-	struct db_query *q;
-
-	if (cert_change(db, cert, STORE_HELD, r->stored_us, r->hold_id, err) ==
-	    -1)
-		return -1;
-	q = db_query(db,
-	    "INSERT INTO hold_certs (hold, cert, generation)"
-	    " VALUES ($1, $2, $3)");
-	db_bind_int(q, r->hold_id);
-	db_bind_int(q, cert->id);
-	db_bind_int(q, cert->generation);
-	return db_post(q, 1, err);
-}
-
-static int
-take_certs(struct store_db *db, struct store_hold *r, struct err *err)
-{
-	size_t i;
-
-	for (i = 0; i < r->n; i++)
-		if (r->taken[i] && take_cert(db, r, &r->certs[i], err) == -1)
-			return -1;
-	return 0;
-}
-
-/* A call's id comes from a gateway: it may not break the leaf's form. */
 static void
-plain(char *out, const char *in)
+slot_fill(struct hold_slot *slot, struct store_hold *r)
 {
-	for (; *in != '\0'; in++)
-		*out++ = (unsigned char)*in < ' ' || *in == '"' || *in == '\\'
-		    ? '?'
-		    : *in;
-	*out = '\0';
-}
-
-static int
-write_leaf(struct store_db *db, const struct store_hold *r, struct err *err)
-{
-	char text[AUDIT_TEXT_MAX], call[STORE_CALL_ID_MAX + 1];
-	const char *comma = "";
 	size_t i;
-	int len;
 
-	plain(call, r->call_id);
-	len = snprintf(text, sizeof(text),
-	    "{\"hold\":%" PRId64 ",\"call\":\"%s\",\"case\":\"%s\","
-	    "\"certs\":[",
-	    r->hold_id, call, r->receipt);
-	for (i = 0; i < r->n; i++) {
-		const struct store_cert *c = &r->certs[i];
-
-		if (!r->taken[i])
-			continue;
-		len += snprintf(text + len, sizeof(text) - (size_t)len,
-		    "%s\"%s/%s:%" PRId64 "\"", comma, c->issuer, c->serial,
-		    c->generation);
-		comma = ",";
-	}
-	len += snprintf(text + len, sizeof(text) - (size_t)len, "]}");
-	assert((size_t)len < sizeof(text)); /* 16 certificates fit */
-	return audit_append(db, r->stored_us, text, err);
+	*slot = (struct hold_slot){ .r = r };
+	answer_clear(r);
+	for (i = 0; i < STORE_RECEIPT_TRIES && slot->first == NULL; i++)
+		if (r->receipts[i][0] != '\0')
+			slot->first = r->receipts[i];
 }
 
-/* ---- the intent */
-
-static struct db_query *
-holder_ask(struct store_db *db, int64_t holder)
+/* Does it share nothing with those that are there?  An id that is no UTF-8
+ * comes back as another, so such a call stays alone. */
+static bool
+fits(const struct hold_group *g, const struct store_hold *r)
 {
-	struct db_query *q;
+	const struct hold_slot *slot;
 
-	q = db_query(
-	    db, "SELECT municipality FROM holders WHERE id = $1" DB_FOR_UPDATE);
-	db_bind_int(q, holder);
-	return q;
+	if (!str_is_utf8(r->call_id, strlen(r->call_id)))
+		return g->n == 0;
+	for (slot = g->slots; slot < g->slots + g->n; slot++)
+		if (slot->r->holder == r->holder ||
+		    strcmp(slot->r->call_id, r->call_id) == 0)
+			return false;
+	return g->n < HOLD_GROUP;
 }
 
-/* 1 = there is one, and nobody else changes their certificates until the
- * commit; 0 = there is none. */
 static int
-lock_holder(struct db_query *q, char municipality[7], struct err *err)
+group_run(struct store_db *db, struct hold_group *g, struct err *err)
 {
+	int64_t now_us;
+	struct ask a;
 	int rc;
 
-	if ((rc = db_step(q, err)) == 1)
-		db_get_text(q, municipality, 7);
-	return rc;
+	ask_all(db, g, &a);
+	if (take_all(db, g, &a, err) == -1)
+		return -1;
+	now_us = db_now_us(db);
+	if ((rc = group_decide(db, g, now_us, err)) != 0)
+		return rc;
+	return holds_place(db, g, now_us, err);
 }
 
-/* The holder is locked first: another node may be storing the same call. */
+/* As many as there are from the first on that share nothing. */
+static int
+holds_run(struct store_db *db, struct store_req *const *reqs, size_t n,
+    size_t *ran, struct err *err)
+{
+	struct hold_group g = { 0 };
+	struct store_hold *r;
+
+	for (; g.n < n; g.n++) {
+		r = (struct store_hold *)reqs[g.n];
+		if (!fits(&g, r))
+			break;
+		slot_fill(&g.slots[g.n], r);
+	}
+	*ran = g.n;
+	return group_run(db, &g, err);
+}
+
 static int
 hold_run(struct store_db *db, struct store_req *req, struct err *err)
 {
-	struct store_hold *r = (struct store_hold *)req;
-	struct db_query *holder, *again, *certs;
-	bool take[STORE_CERTS_MAX] = { false };
-	char municipality[7];
-	int64_t now_us;
-	int rc, known;
+	size_t ran;
 
-	answer_clear(r);
-	db_ahead(holder = holder_ask(db, r->holder));
-	db_ahead(again = again_ask(db, r));
-	db_ahead(certs = cert_ask(db, r->holder));
-	if ((known = lock_holder(holder, municipality, err)) == -1)
+	if (holds_run(db, &req, 1, &ran, err) != 0)
 		return -1;
-	if ((rc = answer_again(db, r, again, certs, err)) != 0)
-		return rc == 1 ? 0 : -1;
-	if (!known)
-		return err_set(err, ERR_NOTFOUND, "there is no holder %" PRId64,
-		    r->holder);
-	if (cert_take(db, certs, r->holder, r->certs, &r->n, err) == -1)
-		return -1;
-	now_us = db_now_us(db);
-	if (choose(r, now_us) == 0)
-		return held_is_wanted(r, now_us, take)
-		    ? answer_already(db, r, take, err)
-		    : 0;
-	r->outcome = STORE_HOLD_PLACED;
-	r->stored_us = now_us;
-	if (insert_hold(db, r, err) == -1 ||
-	    insert_case(db, r, municipality, err) == -1 ||
-	    take_certs(db, r, err) == -1 ||
-	    dispatch_notice(db, r->hold_id, STORE_NEWS_HOLD, err) == -1 ||
-	    feed_add(db, STORE_EVENT_HOLD, now_us, r->hold_id, 0, err) == -1)
-		return -1;
-	return write_leaf(db, r, err);
+	return req->err.code == ERR_NONE ? 0 : -1;
 }
 
 void
@@ -419,7 +407,7 @@ store_hold(struct store *s, struct store_hold *r)
 {
 	assert(r->call_id[0] != '\0' && r->decide != NULL);
 	/* DB_WRITE: everything rests on the holder's row, which is locked */
-	store_submit_in_order(s, &r->req, hold_run, DB_WRITE,
+	store_submit_several(s, &r->req, hold_run, holds_run, DB_WRITE,
 	    store_order("holder", &r->holder, sizeof(r->holder)));
 }
 

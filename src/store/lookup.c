@@ -34,7 +34,7 @@ attempt_count(struct store_db *db, const uint8_t key[STORE_MAC_SIZE],
 	db_bind_blob(q, key, STORE_MAC_SIZE);
 	db_bind_int(q, r->now_us);
 	db_bind_int(q, r->window_us);
-	if (db_run_id(q, &n, err) == -1)
+	if (db_run_number(q, &n, err) == -1)
 		return -1;
 	if (n > INT_MAX)
 		n = INT_MAX;

@@ -43,8 +43,13 @@ pg_close(struct store_db *db)
 {
 	struct postgres_db *d = postgres_of(db);
 
+	size_t i;
+
 	postgres_disconnect(d);
 	postgres_url_free(&d->url);
+	for (i = 0; i < DB_QUERIES; i++)
+		postgres_rows_free(&db->queries[i]);
+	free(d->list.bytes);
 	free(d);
 }
 
@@ -255,6 +260,7 @@ pg_commit(struct store_db *db, struct err *err)
 }
 
 const struct db_engine postgres_engine = {
+	.several = true,
 	.open = pg_open,
 	.close = pg_close,
 	.version = postgres_version,
@@ -269,6 +275,8 @@ const struct db_engine postgres_engine = {
 	.chain = pg_chain,
 	.ahead = postgres_ahead,
 	.post = postgres_post,
+	.row = postgres_row,
+	.post_rows = postgres_post_rows,
 	.step = postgres_step,
 	.column = postgres_column,
 	.load_row = postgres_load_row,
@@ -287,4 +295,6 @@ const struct db_engine postgres_engine = {
 		 " AS BIGINT)",
 	.outbox_issued = "SELECT last_value FROM outbox_seq_seq"
 			 " WHERE is_called",
+	.hold_ids = "SELECT nextval('holds_id_seq'), nextval('cases_id_seq')"
+		    " FROM generate_series(1, CAST($1 AS BIGINT))",
 };

@@ -25,12 +25,29 @@ struct postgres_url {
 
 /* What was sent in pipeline mode and is not answered yet. */
 struct postgres_sent {
-	struct db_query *q;        /* wants the rows; NULL = nobody does */
-	struct db_query *prepares; /* it prepares this one; NULL = none */
-	int64_t rows;              /* that must be written; -1 = any */
+	struct db_query *q; /* wants the rows; NULL = nobody does */
+	bool *prepares;     /* it prepares what this says; NULL = nothing */
+	int64_t rows;       /* that must be written; -1 = any */
 };
 
 #define POSTGRES_SENT_MAX 256 /* their answers fit into a socket's buffer */
+
+/* A list on its way to the server, in binary: postgres_rows.c. */
+struct postgres_array {
+	uint8_t *bytes;
+	size_t len, size;
+	uint32_t n;
+	bool nulls;
+	enum db_type type; /* of the elements that are not NULL */
+};
+
+/* Rows of values likewise, column by column. */
+#define POSTGRES_COLUMNS 16
+struct postgres_rows {
+	int n_columns;
+	struct postgres_array columns[POSTGRES_COLUMNS];
+	enum db_type types[POSTGRES_COLUMNS]; /* as they were prepared */
+};
 
 struct postgres_db {
 	struct store_db db; /* first */
@@ -44,6 +61,7 @@ struct postgres_db {
 	bool pipeline;  /* statements are sent without waiting for answers */
 	size_t n_sent;
 	struct postgres_sent sent[POSTGRES_SENT_MAX];
+	struct postgres_array list; /* of the statement that is being sent */
 	/* A server that cannot be reached is not asked again at once. */
 	int64_t retry_us; /* monotonic */
 	struct err why;
@@ -91,11 +109,34 @@ const char *postgres_parameter(
  * was sent is answered then. */
 int postgres_pipeline_exit(struct postgres_db *d, struct err *err);
 
+/* Make room for a statement, send its preparation and itself, and note that it
+ * was sent: what postgres_rows.c does in its own way.  `several` rows: the
+ * statement's other form. */
+int postgres_send_begin(struct postgres_db *d, struct err *err);
+int postgres_prepare(struct postgres_db *d, struct db_query *q, bool several,
+    const char *sql, int n, const Oid *types);
+int postgres_send(struct postgres_db *d, const struct db_query *q, bool several,
+    int n, const char *const *values, const int *lengths);
+void postgres_note_sent(
+    struct postgres_db *d, struct db_query *q, bool *prepares, int64_t rows);
+
 void postgres_ahead(struct db_query *q);
 int postgres_post(struct db_query *q, int64_t rows, struct err *err);
 int postgres_step(struct db_query *q, struct err *err);
 struct db_value postgres_column(struct db_query *q, int column);
 void postgres_reset(struct db_query *q);
+
+/* ---- postgres_rows.c */
+
+/* Make a list: begin, add, end; then bytes and len are the parameter. */
+void postgres_array_begin(struct postgres_array *a);
+int postgres_array_add(
+    struct postgres_array *a, const struct db_value *v, struct err *err);
+void postgres_array_end(struct postgres_array *a);
+
+int postgres_row(struct db_query *q, struct err *err);
+int postgres_post_rows(struct db_query *q, int64_t rows, struct err *err);
+void postgres_rows_free(struct db_query *q);
 
 /* ---- postgres_load.c */
 

@@ -341,5 +341,6 @@ postgres_disconnect(struct postgres_db *d)
 	d->open = d->failed = d->pipeline = false;
 	d->n_sent = 0;
 	for (i = 0; i < DB_QUERIES; i++)
-		d->db.queries[i].prepared = false;
+		d->db.queries[i].prepared = d->db.queries[i].prepared_rows =
+		    false;
 }

@@ -158,7 +158,7 @@ static void
 drop_answer(struct postgres_sent *sent)
 {
 	if (sent->prepares != NULL)
-		sent->prepares->prepared = false;
+		*sent->prepares = false;
 }
 
 /* Everything that was sent is answered; the first that failed is told. */
@@ -219,14 +219,15 @@ postgres_pipeline_exit(struct postgres_db *d, struct err *err)
 /* ---- prepared statements */
 
 static void
-query_name(const struct db_query *q, char name[16])
+query_name(const struct db_query *q, bool several, char name[16])
 {
-	snprintf(name, 16, "h%u", (unsigned int)(q - q->db->queries));
+	snprintf(name, 16, "%c%u", several ? 'r' : 'h',
+	    (unsigned int)(q - q->db->queries));
 }
 
-static void
-note_sent(struct postgres_db *d, struct db_query *q, struct db_query *prepares,
-    int64_t rows)
+void
+postgres_note_sent(
+    struct postgres_db *d, struct db_query *q, bool *prepares, int64_t rows)
 {
 	struct postgres_sent *sent = &d->sent[d->n_sent++];
 
@@ -279,30 +280,97 @@ postgres_parameter(
 	}
 }
 
+/* The only list of the statement, as an array. */
+static const char *
+list_parameter(
+    struct postgres_db *d, const struct db_value *v, int *len, struct err *err)
+{
+	const char *const *texts = v->bytes;
+	const int64_t *numbers = v->bytes;
+	struct db_value one = { .type = DB_INT };
+	size_t i;
+
+	postgres_array_begin(&d->list);
+	for (i = 0; i < v->len; i++) {
+		if (v->type == DB_TEXTS)
+			one = (struct db_value){ DB_TEXT, 0, texts[i],
+				strlen(texts[i]) };
+		else
+			one.number = numbers[i];
+		if (postgres_array_add(&d->list, &one, err) == -1)
+			return NULL;
+	}
+	postgres_array_end(&d->list);
+	*len = (int)d->list.len;
+	return (const char *)d->list.bytes;
+}
+
+int
+postgres_prepare(struct postgres_db *d, struct db_query *q, bool several,
+    const char *sql, int n, const Oid *types)
+{
+	bool *prepared = several ? &q->prepared_rows : &q->prepared;
+	char name[16];
+
+	query_name(q, several, name);
+	if (!PQsendPrepare(d->conn, name, sql, n, types))
+		return -1;
+	postgres_note_sent(d, NULL, prepared, -1);
+	*prepared = true;
+	return 0;
+}
+
+int
+postgres_send(struct postgres_db *d, const struct db_query *q, bool several,
+    int n, const char *const *values, const int *lengths)
+{
+	int i, formats[DB_VALUES_MAX];
+	char name[16];
+
+	query_name(q, several, name);
+	for (i = 0; i < n; i++)
+		formats[i] = 1;
+	return PQsendQueryPrepared(
+		   d->conn, name, n, values, lengths, formats, 1)
+	    ? 0
+	    : -1;
+}
+
+/* *err only when there is no memory. */
 static int
-send_prepared(struct postgres_db *d, struct db_query *q)
+send_prepared(struct postgres_db *d, struct db_query *q, struct err *err)
 {
 	struct postgres_parameter parameters[DB_VALUES_MAX];
 	const char *values[DB_VALUES_MAX];
-	int i, lengths[DB_VALUES_MAX], formats[DB_VALUES_MAX];
-	char name[16];
+	int i, lengths[DB_VALUES_MAX];
+	const struct db_value *v;
 
-	query_name(q, name);
-	if (!q->prepared) {
-		if (!PQsendPrepare(d->conn, name, q->sql, 0, NULL))
-			return -1;
-		note_sent(d, NULL, q, -1);
-		q->prepared = true;
-	}
+	if (!q->prepared &&
+	    postgres_prepare(d, q, false, q->sql, 0, NULL) == -1)
+		return -1;
 	for (i = 0; i < q->n_values; i++) {
-		values[i] = postgres_parameter(
-		    &parameters[i], &q->values[i], &lengths[i]);
-		formats[i] = 1;
+		v = &q->values[i];
+		if (v->type != DB_INTS && v->type != DB_TEXTS)
+			values[i] =
+			    postgres_parameter(&parameters[i], v, &lengths[i]);
+		else if ((values[i] = list_parameter(d, v, &lengths[i], err)) ==
+		    NULL)
+			return -1;
 	}
-	return PQsendQueryPrepared(
-		   d->conn, name, q->n_values, values, lengths, formats, 1)
-	    ? 0
-	    : -1;
+	return postgres_send(d, q, false, q->n_values, values, lengths);
+}
+
+int
+postgres_send_begin(struct postgres_db *d, struct err *err)
+{
+	if (d->n_sent + 2 > POSTGRES_SENT_MAX && collect(d, err) == -1)
+		return -1;
+	if (d->conn == NULL)
+		return postgres_fault(d, NULL, err);
+	if (!d->pipeline && PQenterPipelineMode(d->conn) != 1)
+		return postgres_fault(d, NULL, err);
+	d->pipeline = true;
+	return 0;
 }
 
 /* Nobody waits for an answer here; *err only when there is no connection. */
@@ -312,16 +380,11 @@ query_send(struct db_query *q, bool wanted, int64_t rows, struct err *err)
 	struct postgres_db *d = postgres_of(q->db);
 
 	q->row = -1;
-	if (d->n_sent + 2 > POSTGRES_SENT_MAX && collect(d, err) == -1)
+	if (postgres_send_begin(d, err) == -1)
 		return -1;
-	if (d->conn == NULL)
+	if (send_prepared(d, q, err) == -1)
 		return postgres_fault(d, NULL, err);
-	if (!d->pipeline && PQenterPipelineMode(d->conn) != 1)
-		return postgres_fault(d, NULL, err);
-	d->pipeline = true;
-	if (send_prepared(d, q) == -1)
-		return postgres_fault(d, NULL, err);
-	note_sent(d, wanted ? q : NULL, NULL, rows);
+	postgres_note_sent(d, wanted ? q : NULL, NULL, rows);
 	return 0;
 }
 

@@ -178,7 +178,7 @@ change_write(struct store_db *db, struct page_change *change, struct err *err)
 	    : change->status_us != 0                ? change->status_us
 						    : change->now_us;
 
-	if (cert_change(db, c, change->status, status_us, 0, err) == -1)
+	if (cert_change(db, c, change->status, status_us, err) == -1)
 		return -1;
 	return write_leaf(db, c, change->now_us, err);
 }

@@ -194,7 +194,8 @@ tell_holder(struct store_db *db, const struct settle *s, struct err *err)
 	}
 	if ((!lifted && !revoked) || s->registry)
 		return 0;
-	return dispatch_notice(db, s->hold_id,
+	return dispatch_notices(db,
+	    &(struct hold_ref){ s->hold_id, s->receipt }, 1,
 	    !revoked      ? STORE_NEWS_LIFT
 		: !lifted ? STORE_NEWS_REVOKE
 			  : STORE_NEWS_PART,

@@ -29,38 +29,63 @@ void cert_read(struct db_query *q, struct store_cert *cert);
 int cert_load(struct store_db *db, int64_t holder,
     struct store_cert certs[STORE_CERTS_MAX], size_t *n, struct err *err);
 
-/* The same in two steps, for db_ahead() between them. */
-struct db_query *cert_ask(struct store_db *db, int64_t holder);
-int cert_take(struct store_db *db, struct db_query *q, int64_t holder,
-    struct store_cert certs[STORE_CERTS_MAX], size_t *n, struct err *err);
+/* The same in steps, of several holders at once: ask, for db_ahead(); add each
+ * row (cert_read()) to its holder's list; sort each.  Adding tells
+ * ERR_CONFLICT, and the list goes on. */
+struct db_query *cert_ask(
+    struct store_db *db, const int64_t *holders, size_t n);
+int cert_list_add(struct store_cert certs[STORE_CERTS_MAX], size_t *n,
+    const struct store_cert *cert, int64_t now_us, struct err *err);
+void cert_list_end(struct store_cert certs[STORE_CERTS_MAX], size_t n);
+
+/* Put a good one on hold, in memory: status, generation + 1. */
+void cert_hold(struct store_cert *cert, int64_t now_us);
+
+/* A certificate that has got a new status, in memory. */
+struct cert_news {
+	const struct store_cert *cert;
+	int64_t hold_id; /* that did it; 0 = the registry says so */
+	int64_t shown;   /* hold that becomes visible by it; 0 = none */
+};
 
 /*
- * Give a certificate a new status: generation + 1, the outbox row, and what
- * the certification authority is to be told.  Updates *cert.  hold_id = 0: the registry says so.  Never called for a
- * revoked one.
+ * Write the status of certificates that differ, the outbox rows, and what else
+ * tells of it: events, CRLs, the certification authority.  Whoever changes
+ * them has locked their holders; one that was changed by somebody else fails
+ * all.
  */
-int cert_change(struct store_db *db, struct store_cert *cert,
-    enum store_status status, int64_t status_us, int64_t hold_id,
+int cert_tell(struct store_db *db, const struct cert_news *news, size_t n,
     struct err *err);
 
-/* The authority is to be told a certificate's new status; for
- * cert_change().  Nothing is written when it is not told of any. */
-int dispatch_cert(struct store_db *db, const struct store_cert *cert,
-    int64_t hold_id, struct err *err);
+/* Give a certificate a new status, because the registry says so: generation +
+ * 1, and cert_tell().  Updates *cert.  Never called for a revoked one. */
+int cert_change(struct store_db *db, struct store_cert *cert,
+    enum store_status status, int64_t status_us, struct err *err);
+
+/* The authority is to be told certificates' new status; for cert_tell().
+ * Nothing is written when it is not told of any. */
+int dispatch_certs(struct store_db *db, const struct cert_news *news, size_t n,
+    struct err *err);
+
+/* A hold and its case. */
+struct hold_ref {
+	int64_t hold_id;
+	const char *receipt;
+};
 
 /*
- * The holder is to be told what became of a hold, which has its case: HOLD
- * when it was placed (the municipality hears of the case then), LIFT, REVOKE
- * or PART when it was decided.  Once for each; nothing is written when nobody
- * is told.
+ * The holders are to be told what became of holds, which have their cases:
+ * HOLD when they were placed (the municipalities hear of the cases then),
+ * LIFT, REVOKE or PART when they were decided.  Once for each; nothing is
+ * written when nobody is told.
  */
-int dispatch_notice(struct store_db *db, int64_t hold_id,
-    enum store_dispatch_what what, struct err *err);
+int dispatch_notices(struct store_db *db, const struct hold_ref *holds,
+    size_t n, enum store_dispatch_what what, struct err *err);
 
 /* The case of a hold is another municipality's now: it hears of it, and who
  * has not heard yet no longer needs to.  `nr` is the case's event. */
-int dispatch_case_moved(
-    struct store_db *db, int64_t hold_id, int64_t nr, struct err *err);
+int dispatch_case_moved(struct store_db *db, const struct hold_ref *hold,
+    int64_t nr, struct err *err);
 
 /* Take one off hold, since now, with the hold that it was put on by; only
  * for settle.c. */
@@ -75,6 +100,11 @@ int cert_revoke(struct store_db *db, struct store_cert *cert, int reason,
 /* Tell every node that something has happened, see feed.h; 0 = no hold, no
  * certificate. */
 int feed_add(struct store_db *db, enum store_event_kind kind, int64_t at_us,
+    int64_t hold_id, int64_t cert_id, struct err *err);
+
+/* The same of several things: begin, add, then db_post_rows(). */
+struct db_query *feed_rows(struct store_db *db);
+int feed_row(struct db_query *q, enum store_event_kind kind, int64_t at_us,
     int64_t hold_id, int64_t cert_id, struct err *err);
 
 /*

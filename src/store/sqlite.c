@@ -376,7 +376,6 @@ const struct db_engine sqlite_engine = {
 	.rollback = sqlite_rollback,
 	.in_transaction = sqlite_in_transaction,
 	.step = sqlite_step,
-	.last_id = sqlite_last_id,
 	.column = sqlite_column,
 	.load_row = sqlite_load_row,
 	.load_end = sqlite_load_end,
@@ -386,4 +385,5 @@ const struct db_engine sqlite_engine = {
 	.reset = sqlite_reset,
 	.outbox_issued =
 	    "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'",
+	.last_id = sqlite_last_id,
 };

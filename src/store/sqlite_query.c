@@ -5,45 +5,41 @@
 
 #include "sqlite.h"
 
-/* SQLite has one writer and no word for locking a row, and RETURNING makes an
- * insert a fifth dearer: it reads up to these. */
-static int
-length_for_sqlite(const char *sql)
+/* Drop `n` characters. */
+static void
+text_drop(char *at, size_t n)
 {
-	const char *end = strstr(sql, DB_FOR_UPDATE);
-
-	if (end == NULL)
-		end = strstr(sql, DB_ID);
-	return end != NULL ? (int)(end - sql) : -1;
+	memmove(at, at + n, strlen(at + n) + 1);
 }
 
-static int
-text_prepare(struct db_query *q, const char *sql, int len)
+/* SQLite has one writer and no words for locking a row, nor lists: one of one
+ * is a value. */
+static void
+text_for_sqlite(char *sql)
 {
-	sqlite3_stmt *stmt;
-	int rc;
+	char *at;
 
-	rc = sqlite3_prepare_v3(sqlite_of(q->db)->sqlite, sql, len,
-	    SQLITE_PREPARE_PERSISTENT, &stmt, NULL);
-	q->handle = stmt;
-	return rc;
+	if ((at = strstr(sql, DB_SKIP_LOCKED)) != NULL)
+		text_drop(at, strlen(DB_SKIP_LOCKED));
+	else if ((at = strstr(sql, DB_FOR_UPDATE)) != NULL)
+		*at = '\0'; /* and what it is of */
+	if ((at = strstr(sql, DB_ANY "(")) != NULL)
+		text_drop(at, strlen(DB_ANY));
 }
 
-/* What stands in the middle of a statement is left out of it. */
 static int
 query_prepare(struct db_query *q)
 {
-	const char *skip = strstr(q->sql, DB_SKIP_LOCKED);
-	char *sql;
+	char *sql = sqlite3_mprintf("%s", q->sql);
+	sqlite3_stmt *stmt;
 	int rc;
 
-	if (skip == NULL)
-		return text_prepare(q, q->sql, length_for_sqlite(q->sql));
-	sql = sqlite3_mprintf("%.*s%s", (int)(skip - q->sql), q->sql,
-	    skip + strlen(DB_SKIP_LOCKED));
 	if (sql == NULL)
 		return SQLITE_NOMEM;
-	rc = text_prepare(q, sql, -1);
+	text_for_sqlite(sql);
+	rc = sqlite3_prepare_v3(sqlite_of(q->db)->sqlite, sql, -1,
+	    SQLITE_PREPARE_PERSISTENT, &stmt, NULL);
+	q->handle = stmt;
 	sqlite3_free(sql);
 	return rc;
 }

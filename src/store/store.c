@@ -13,6 +13,7 @@
 
 #define BATCH_MAX 1000
 #define BATCH_TRIES 4 /* when other nodes are in the way */
+#define SEVERAL_MAX 64
 
 /* A queue, and the thread with the connection that serves it. */
 struct lane {
@@ -106,19 +107,47 @@ request_run(
 	return rc == -1 && db_written(db) != written;
 }
 
+/* The same for requests of one kind that follow each other: some of them, and
+ * *item becomes the one after those. */
+static int
+several_run(struct store_db *db, struct work_item **item, enum part part,
+    struct err *err)
+{
+	struct store_req *reqs[SEVERAL_MAX];
+	struct work_item *next = *item;
+	size_t n = 0, ran = 0;
+	int rc;
+
+	do {
+		reqs[n++] = item_req(next);
+		next = part_next(next->next, part);
+	} while (n < SEVERAL_MAX && next != NULL &&
+	    item_req(next)->run_several == reqs[0]->run_several);
+	rc = reqs[0]->run_several(db, reqs, n, &ran, err);
+	assert(ran > 0 && ran <= n);
+	for (; ran > 0; ran--)
+		*item = part_next((*item)->next, part);
+	return rc;
+}
+
 /* Returns as request_run(); the transaction is open only with 0. */
 static int
 batch_run(struct store_db *db, struct work_item *items, enum part part,
     enum db_mode mode, bool savepoints, struct err *err)
 {
-	struct work_item *item;
+	struct work_item *item = part_next(items, part);
 	int rc;
 
 	if (db_begin(db, mode, err) == -1)
 		return -1;
-	for (item = part_next(items, part); item != NULL;
-	     item = part_next(item->next, part)) {
-		rc = request_run(db, item_req(item), savepoints, err);
+	while (item != NULL) {
+		if (item_req(item)->run_several != NULL && !savepoints &&
+		    db_several(db))
+			rc = several_run(db, &item, part, err);
+		else {
+			rc = request_run(db, item_req(item), savepoints, err);
+			item = part_next(item->next, part);
+		}
 		if (rc != 0) {
 			db_rollback(db);
 			return rc;
@@ -242,14 +271,17 @@ lane_for(struct store *s, const struct store_req *req)
 }
 
 void
-store_submit_in_order(struct store *s, struct store_req *req,
+store_submit_several(struct store *s, struct store_req *req,
     int (*run)(struct store_db *db, struct store_req *req, struct err *err),
+    int (*run_several)(struct store_db *db, struct store_req *const *reqs,
+	size_t n, size_t *ran, struct err *err),
     enum db_mode mode, uint64_t order)
 {
 	struct lane *lane;
 
 	req->item.done = request_done;
 	req->run = run;
+	req->run_several = run_several;
 	req->mode = mode;
 	req->order = order;
 	req->err = (struct err){ 0 };
@@ -260,6 +292,14 @@ store_submit_in_order(struct store *s, struct store_req *req,
 	    "too many requests wait for the store; its disk is too slow or "
 	    "too much is asked of it");
 	work_return(lane->work, &req->item);
+}
+
+void
+store_submit_in_order(struct store *s, struct store_req *req,
+    int (*run)(struct store_db *db, struct store_req *req, struct err *err),
+    enum db_mode mode, uint64_t order)
+{
+	store_submit_several(s, req, run, NULL, mode, order);
 }
 
 void

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What only PostgreSQL can do to a store: refusals at the start, connections
  * that die, commits of which nobody knows. */
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 
 #include "store_world.h"
@@ -275,8 +276,8 @@ end_backends(struct world *w)
 	    " AND application_name = 'holdline'");
 }
 
-static void
-kill_backends(struct world *w)
+static pid_t
+backend(struct world *w)
 {
 	int64_t pid;
 	char sql[320];
@@ -287,14 +288,25 @@ kill_backends(struct world *w)
 	    w->dir);
 	pid = world_sql(w, sql);
 	assert_true(pid > 1);
-	assert_int_equal(kill((pid_t)pid, SIGKILL), 0);
+	return (pid_t)pid;
 }
 
 static void
+kill_backends(struct world *w)
+{
+	assert_int_equal(kill(backend(w), SIGKILL), 0);
+}
+
+/* A backend may still commit, truly, until it finds that its server died. */
+static void
 kill_server(struct world *w)
 {
-	(void)w;
+	struct pollfd gone = { pidfd_open(backend(w), 0), POLLIN, 0 };
+
+	assert_int_not_equal(gone.fd, -1);
 	cluster_kill(SIGKILL);
+	assert_int_equal(poll(&gone, 1, 60000), 1);
+	close(gone.fd);
 }
 
 static struct deed {
@@ -362,6 +374,48 @@ test_dying_before_the_commit_writes_nothing(void **state)
 	}
 }
 
+/* What was asked ahead for all of a batch dies with the connection: none of it
+ * is placed, and each is when it is asked for again. */
+static void
+test_dying_in_a_batch_writes_nothing_of_it(void **state)
+{
+	static void (*const deeds[])(
+	    struct world * w) = { end_backends, kill_backends, kill_server };
+	struct world *w = *state;
+	char call[8], receipt[11];
+	struct store_hold r[3];
+	uint8_t i, k;
+
+	for (i = 0; i < 3; i++) {
+		for (k = 0; k < 3; k++) {
+			snprintf(call, sizeof(call), "c%u-%u", i, k);
+			snprintf(
+			    receipt, sizeof(receipt), "10000000%u%u", i, k);
+			r[k] = hold_request(
+			    call, person(w, (uint8_t)(3 * i + k + 1)), receipt);
+			r[k].decide = decide_and_do;
+			r[k].decide_ctx = &deed;
+		}
+		deed = (struct deed){ w, NULL };
+		r[1].decide_ctx = &(struct deed){ w, deeds[i] };
+		for (k = 0; k < 3; k++)
+			store_hold(w->store, &r[k]);
+		for (k = 0; k < 3; k++) {
+			assert_int_equal(store_wait(w->store, &r[k].req), -1);
+			assert_int_equal(r[k].req.err.code, ERR_STORE);
+		}
+		if (cluster.pid == 0)
+			cluster_start();
+		for (k = 0; k < 3; k++) {
+			place_at_last(w, &r[k]);
+			assert_false(r[k].again);
+		}
+		assert_int_equal(
+		    world_sql(w, "SELECT count(*) FROM holds"), 3 * (i + 1));
+	}
+	world_check_whole(w);
+}
+
 static void
 test_a_server_that_is_away_is_said_at_once(void **state)
 {
@@ -370,7 +424,7 @@ test_a_server_that_is_away_is_said_at_once(void **state)
 	int i;
 
 	person(w, 1);
-	cluster_kill(SIGKILL);
+	kill_server(w);
 	for (i = 0; i < 20; i++) {
 		store_cert_find(w->store, &r);
 		assert_int_equal(store_wait(w->store, &r.req), -1);
@@ -574,6 +628,7 @@ main(void)
 		F(test_tls_over_tcp_unless_said_otherwise),
 		F(test_fail_over_to_a_promoted_standby),
 		T(test_dying_before_the_commit_writes_nothing),
+		T(test_dying_in_a_batch_writes_nothing_of_it),
 		T(test_a_server_that_is_away_is_said_at_once),
 		T(test_an_idle_connection_that_died_costs_nothing),
 		T(test_a_server_that_becomes_read_only_is_left),

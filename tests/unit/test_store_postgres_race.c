@@ -225,6 +225,56 @@ test_two_nodes_race_with_two_calls_for_one_holder(void **state)
 	world_check_whole(w);
 }
 
+/* ---- a receipt number is taken between the look and the insert */
+
+static void
+take_receipts(void *ctx, const struct store_cert *certs, size_t n,
+    int64_t now_us, bool *take)
+{
+	struct world **w = ctx;
+
+	decide_all(NULL, certs, n, now_us, take);
+	if (*w != NULL)
+		cluster_sql((*w)->dir,
+		    "WITH h AS (INSERT INTO holds (call_id, holder, lang,"
+		    " reported_us, verified_us, stored_us, visible_us)"
+		    " SELECT 'taker', min(id), 'ja', 0, 0, 0, 0 FROM holders"
+		    " RETURNING id) INSERT INTO cases (receipt, hold,"
+		    " municipality, status, created_us)"
+		    " SELECT '1000000001', id, '131016', 'open', 0 FROM h");
+	*w = NULL;
+}
+
+/* The batch runs again, and takes the next one that was offered. */
+static void
+test_a_receipt_taken_meanwhile_is_passed_over(void **state)
+{
+	struct world *w = *state, *once = w;
+	struct store_hold r[3];
+	uint8_t i;
+
+	for (i = 0; i < 3; i++)
+		r[i] = call_nr(i, person(w, (uint8_t)(i + 1)), '2');
+	strcpy(r[1].receipts[0], "1000000001");
+	strcpy(r[1].receipts[1], "1000000002");
+	r[1].decide = take_receipts;
+	r[1].decide_ctx = &once;
+	for (i = 0; i < 3; i++)
+		store_hold(w->store, &r[i]);
+	for (i = 0; i < 3; i++) {
+		must(w->store, &r[i].req);
+		assert_int_equal(r[i].outcome, STORE_HOLD_PLACED);
+		assert_false(r[i].again);
+	}
+	assert_null(once);
+	assert_string_equal(r[1].receipt, "1000000002");
+	assert_int_equal(world_sql(w, "SELECT count(*) FROM holds"), 4);
+	cluster_sql(w->dir,
+	    "DELETE FROM cases WHERE receipt = '1000000001';"
+	    "DELETE FROM holds WHERE call_id = 'taker'");
+	world_check_whole(w);
+}
+
 /* No attempt is lost between two nodes: they share the limits. */
 static void
 test_two_nodes_count_the_same_attempts(void **state)
@@ -306,6 +356,7 @@ main(void)
 		T(test_two_nodes_race_for_a_thousand_calls),
 		T(test_two_nodes_race_with_one_call_for_two_holders),
 		T(test_two_nodes_race_with_two_calls_for_one_holder),
+		T(test_a_receipt_taken_meanwhile_is_passed_over),
 		T(test_two_nodes_count_the_same_attempts),
 		T(test_two_publishers_settle_halves_of_a_hold),
 	};
