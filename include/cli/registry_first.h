@@ -18,21 +18,23 @@ struct registry_resume;
 struct registry_first {
 	struct store *store; /* borrowed */
 	int fd;              /* of the file, borrowed; read at its places */
+	int64_t size;        /* of the file */
 	bool bar;            /* somebody is looking */
 	uint8_t key[STORE_MAC_SIZE];
 	int64_t run;
 	enum store_first_stage stage; /* ROWS: they are to be read */
-	int64_t rejects; /* bytes of the reject file, when it is not ROWS */
 };
 
-/* Begin, or go on with what resume->mark says.  Returns 0, or -1 with *err. */
+/* Begin, or go on with what resume->mark says, of a file of `size` bytes.
+ * Returns 0, or -1 with *err. */
 int registry_first_begin(struct registry_first *f, struct store *store,
-    const struct registry_resume *resume, bool from_start, struct err *err);
+    const struct registry_resume *resume, int64_t size, bool from_start,
+    struct err *err);
 
-/* All rows are there, and the reject file has `rejects` bytes: make their keys
- * and put them in their place. */
-int registry_first_place(
-    struct registry_first *f, int64_t rejects, struct err *err);
+/* All rows are there, as *mark says (NULL: an earlier run has said so): make
+ * their keys and put them in their place. */
+int registry_first_place(struct registry_first *f,
+    const struct store_import_mark *mark, struct err *err);
 
 /*
  * Read what is to be read again, and end the first load.  `options` as for the

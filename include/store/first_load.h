@@ -37,18 +37,18 @@ enum store_first_stage {
  * Begin, or go on with the file of `key`: what was taken in of it before
  * `taken` is kept, the rest is forgotten.  ERR_REFUSED: there are holders
  * already, or a first load of another file is under way and from_start is
- * false; one sentence that says what to do.
+ * false, or all rows are there but the mark of all of them does not fit the
+ * file any more; one sentence that says what to do.
  */
 struct store_first_begin {
 	struct store_req req;
 	/* in */
 	uint8_t key[STORE_MAC_SIZE]; /* of store_import_mark */
 	bool from_start;             /* forget all, of whatever file */
-	int64_t taken;               /* of the mark; 0 = from the start */
+	int64_t taken;               /* of the mark; 0 = there is none */
 	/* out */
 	enum store_first_stage stage;
-	int64_t rejects; /* bytes of the reject file, unless stage is ROWS */
-	int64_t run;     /* for all that follows */
+	int64_t run; /* for all that follows */
 };
 void store_first_begin(struct store *s, struct store_first_begin *r);
 
@@ -83,7 +83,7 @@ struct store_first_key {
 	int64_t run;
 	unsigned int nr;
 	bool sift;
-	int64_t rejects; /* bytes of the reject file, for begin */
+	const struct store_import_mark *mark; /* of all rows; NULL = none */
 };
 void store_first_key(struct store *s, struct store_first_key *r);
 

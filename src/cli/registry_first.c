@@ -15,18 +15,10 @@
 
 #define PIECE (64 * 1024) /* bytes read at once */
 
-static int
-wait(struct registry_first *f, struct store_req *req, struct err *err)
-{
-	if (store_wait(f->store, req) == 0)
-		return 0;
-	*err = req->err;
-	return -1;
-}
-
 int
 registry_first_begin(struct registry_first *f, struct store *store,
-    const struct registry_resume *resume, bool from_start, struct err *err)
+    const struct registry_resume *resume, int64_t size, bool from_start,
+    struct err *err)
 {
 	struct store_first_begin r = { .from_start = from_start,
 		.taken = resume->found ? resume->mark.taken : 0 };
@@ -35,12 +27,12 @@ registry_first_begin(struct registry_first *f, struct store *store,
 	memcpy(r.key, f->key, sizeof(r.key));
 	f->store = store;
 	f->fd = resume->fd;
+	f->size = size;
 	store_first_begin(store, &r);
-	if (wait(f, &r.req, err) == -1)
+	if (store_await(f->store, &r.req, err) == -1)
 		return -1;
 	f->run = r.run;
 	f->stage = r.stage;
-	f->rejects = r.rejects;
 	return 0;
 }
 
@@ -56,26 +48,25 @@ say(const struct registry_first *f, const char *what, unsigned int nr)
 
 /* Most files have nothing twice: look for it only when the key says so. */
 static int
-make_key(
-    struct registry_first *f, unsigned int nr, int64_t rejects, struct err *err)
+make_key(struct registry_first *f, unsigned int nr,
+    const struct store_import_mark *mark, struct err *err)
 {
-	struct store_first_key r = {
-		.run = f->run, .nr = nr, .rejects = rejects
-	};
+	struct store_first_key r = { .run = f->run, .nr = nr, .mark = mark };
 
 	say(f, store_first_key_name(nr), nr);
 	store_first_key(f->store, &r);
-	if (wait(f, &r.req, err) == 0)
+	if (store_await(f->store, &r.req, err) == 0)
 		return 0;
 	if (err->code != ERR_STORE)
 		return -1;
 	r.sift = true;
 	store_first_key(f->store, &r);
-	return wait(f, &r.req, err);
+	return store_await(f->store, &r.req, err);
 }
 
 int
-registry_first_place(struct registry_first *f, int64_t rejects, struct err *err)
+registry_first_place(struct registry_first *f,
+    const struct store_import_mark *mark, struct err *err)
 {
 	struct store_first_swap swap;
 	unsigned int nr;
@@ -83,7 +74,7 @@ registry_first_place(struct registry_first *f, int64_t rejects, struct err *err)
 	if (f->stage == STORE_FIRST_AGAIN)
 		return 0;
 	for (nr = 0; nr < STORE_FIRST_KEYS; nr++)
-		if (make_key(f, nr, rejects, err) == -1)
+		if (make_key(f, nr, mark, err) == -1)
 			return -1;
 	say(f, "in their place", nr);
 	memset(&swap, 0, sizeof(swap));
@@ -91,7 +82,7 @@ registry_first_place(struct registry_first *f, int64_t rejects, struct err *err)
 	store_first_swap(f->store, &swap);
 	if (f->bar)
 		fputs("\r\033[K", stderr);
-	return wait(f, &swap.req, err);
+	return store_await(f->store, &swap.req, err);
 }
 
 /* ---- reading pages again */
@@ -154,28 +145,33 @@ on_row(void *ctx, const struct csv_row *row)
 	return registry_load_row(a->load, row, clock_wall_us(), &a->err);
 }
 
-/* Feed the file from `start` to `end`; -1 with a->err, or when on_row() says
- * stop. */
+/* Feed the file from `start` to `end`, or to its own; -1 with a->err, or when
+ * on_row() says stop. */
 static int
 feed(struct again *a, struct csv *csv, uint64_t start, uint64_t end)
 {
 	char *piece = malloc(PIECE);
 	uint64_t left;
-	ssize_t n = 1;
+	ssize_t n;
 	int rc = 0;
 
 	if (piece == NULL)
 		return err_set(&a->err, ERR_NOMEM, "out of memory");
-	for (; rc == 0 && start < end && n > 0; start += (uint64_t)n) {
+	if (end > (uint64_t)a->f->size)
+		end = (uint64_t)a->f->size;
+	for (; rc == 0 && start < end; start += (uint64_t)n) {
 		left = end - start;
 		n = pread(
 		    a->f->fd, piece, left < PIECE ? left : PIECE, (off_t)start);
-		if (n == -1)
-			rc = err_set(&a->err, ERR_IO, "%s", strerror(errno));
+		if (n > 0)
+			rc = csv_feed(csv, piece, (size_t)n);
 		else
-			rc = n > 0 ? csv_feed(csv, piece, (size_t)n)
-				   : csv_end(csv);
+			rc = err_set(&a->err, ERR_IO, "%s",
+			    n == -1 ? strerror(errno)
+				    : "it has become shorter");
 	}
+	if (rc == 0 && end == (uint64_t)a->f->size)
+		rc = csv_end(csv);
 	secret_cleanse(piece, PIECE);
 	free(piece);
 	return rc;
@@ -207,7 +203,7 @@ read_pages(struct again *a, struct csv *csv)
 		return -1;
 	for (;; a->page.start++) {
 		store_first_next(a->f->store, &a->page);
-		if (wait(a->f, &a->page.req, &a->err) == -1)
+		if (store_await(a->f->store, &a->page.req, &a->err) == -1)
 			return -1;
 		if (!a->page.found)
 			return registry_load_end(a->load, &a->err);
@@ -227,7 +223,7 @@ end(struct again *a, struct registry_counts *c, struct err *err)
 	done.run = a->f->run;
 	memcpy(done.key, a->f->key, sizeof(done.key));
 	store_first_done(a->f->store, &done);
-	if (wait(a->f, &done.req, err) == -1)
+	if (store_await(a->f->store, &done.req, err) == -1)
 		return -1;
 	if (c->rows == 0) /* they were read by an earlier run */
 		c->rows = again.rows;

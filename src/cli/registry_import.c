@@ -105,30 +105,32 @@ rows_are_in(const struct import *im)
 	return im->is_first && im->first.stage != STORE_FIRST_ROWS;
 }
 
-/* What the mark says of rejected rows was before the last page. */
-static void
-first_rejects(struct import *im)
-{
-	struct err err;
-
-	fprintf(stderr,
-	    "All rows were taken in by an earlier run; going on after "
-	    "them.\n");
-	if (im->first.rejects == 0)
-		return;
-	im->reject_file =
-	    registry_reject_reopen(im->rejects, im->first.rejects, &err);
-	if (im->reject_file == NULL)
-		fprintf(stderr, "The lines that it rejected are lost: %s.\n",
-		    err.text);
-}
-
 static int
 first_begin(struct import *im, bool from_start)
 {
 	im->first.bar = im->progress.bar;
-	return registry_first_begin(
-	    &im->first, im->site.store, &im->resume, from_start, &im->err);
+	return registry_first_begin(&im->first, im->site.store, &im->resume,
+	    im->progress.size, from_start, &im->err);
+}
+
+/* The rejected rows are lost, but not what they were rejected from. */
+static int
+first_rejects(struct import *im)
+{
+	fprintf(stderr,
+	    "All rows were taken in by an earlier run; going on after "
+	    "them.\n");
+	if (im->resume.mark.rejects == 0)
+		return 0;
+	im->reject_file = registry_reject_reopen(
+	    im->rejects, im->resume.mark.rejects, &im->err);
+	if (im->reject_file != NULL)
+		return 0;
+	if (im->err.code == ERR_CONFLICT)
+		return -1;
+	fprintf(
+	    stderr, "The lines that it rejected are lost: %s.\n", im->err.text);
+	return 0;
 }
 
 /* Where rows were taken in before, by a first load or not. */
@@ -137,10 +139,8 @@ resume_at(struct import *im)
 {
 	if (im->is_first && first_begin(im, im->from_start) == -1)
 		return -1;
-	if (rows_are_in(im)) {
-		first_rejects(im);
-		return 0;
-	}
+	if (rows_are_in(im))
+		return first_rejects(im);
 	if (!im->resume.found)
 		return 0;
 	if (resume_rejects(im) == -1)
@@ -295,19 +295,20 @@ explain(struct import *im, const struct cli_command *self)
 	return cli_fail(self, text);
 }
 
-/* What a first load does after its rows. */
+/* What a first load does after its rows, all of which are marked. */
 static int
 first_end(struct import *im, struct registry_counts *counts)
 {
 	struct registry_load_options options = load_options(im);
-	int64_t rejects = im->first.rejects;
+	const uint64_t size = (uint64_t)im->progress.size;
+	struct store_import_mark mark;
 
-	if (!rows_are_in(im) &&
-	    registry_reject_sync(
-		im->reject_file, im->rejects, &rejects, &im->err) == -1)
-		return -1;
 	registry_progress_clear(&im->progress);
-	if (registry_first_place(&im->first, rejects, &im->err) == -1)
+	if (rows_are_in(im))
+		mark = im->resume.mark;
+	else if (on_mark(im, size, 0, &mark, &im->err) == -1)
+		return -1;
+	if (registry_first_place(&im->first, &mark, &im->err) == -1)
 		return -1;
 	return registry_first_end(&im->first, &options, counts, &im->err);
 }

@@ -116,7 +116,10 @@ db_script(struct store_db *db, const char *sql, struct err *err)
 {
 	assert(db->writing);
 	db_reset_running(db); /* or a table with rows left is locked */
-	return db->engine->script(db, sql, err);
+	if (db->engine->script(db, sql, err) == 0)
+		return 0;
+	db->again = false; /* it takes too long to be tried once more */
+	return -1;
 }
 
 int

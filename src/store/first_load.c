@@ -54,12 +54,14 @@ static const char begin[] =
     ") STRICT;"
     "CREATE INDEX first_pages_holder ON first_pages (holder, start);"
     "CREATE INDEX first_pages_cert ON first_pages (cert, start);"
-    "CREATE TABLE first_twice (id INTEGER PRIMARY KEY) STRICT";
+    "CREATE TABLE first_twice (id INTEGER PRIMARY KEY) STRICT;"
+    "CREATE TABLE first_again (id INTEGER PRIMARY KEY) STRICT";
 
 static const char forget[] = "DROP TABLE first_certificates;"
 			     "DROP TABLE first_holders;"
 			     "DROP TABLE first_pages;"
-			     "DROP TABLE first_twice";
+			     "DROP TABLE first_twice;"
+			     "DROP TABLE first_again";
 
 /* ---- the state */
 
@@ -69,16 +71,15 @@ state_read(struct store_db *db, struct store_first_begin *r,
     uint8_t key[STORE_MAC_SIZE], struct err *err)
 {
 	struct db_query *q =
-	    db_query(db, "SELECT stage, key, rejects, run FROM first_load");
+	    db_query(db, "SELECT stage, key, run FROM first_load");
 	int rc = db_step(q, err);
 
 	r->stage = 0;
-	r->rejects = r->run = 0;
+	r->run = 0;
 	if (rc != 1)
 		return rc;
 	r->stage = (enum store_first_stage)db_get_int(q);
 	db_get_blob(q, key, STORE_MAC_SIZE);
-	r->rejects = db_get_int(q);
 	r->run = db_get_int(q);
 	return 0;
 }
@@ -130,13 +131,12 @@ state_write(
 	struct db_query *q;
 
 	q = db_query(db,
-	    "INSERT INTO first_load (one, key, stage, rejects, run)"
-	    " VALUES (1, $1, $2, $3, $4) ON CONFLICT (one) DO UPDATE SET"
+	    "INSERT INTO first_load (one, key, stage, run)"
+	    " VALUES (1, $1, $2, $3) ON CONFLICT (one) DO UPDATE SET"
 	    " key = excluded.key, stage = excluded.stage,"
-	    " rejects = excluded.rejects, run = excluded.run");
+	    " run = excluded.run");
 	db_bind_blob(q, r->key, sizeof(r->key));
 	db_bind_int(q, r->stage);
-	db_bind_int(q, r->rejects);
 	db_bind_int(q, r->run);
 	return db_run(q, err);
 }
@@ -145,7 +145,6 @@ static int
 begin_new(struct store_db *db, struct store_first_begin *r, struct err *err)
 {
 	r->stage = STORE_FIRST_ROWS;
-	r->rejects = 0;
 	return nobody_there(db, err) == -1 ? -1 : db_script(db, begin, err);
 }
 
@@ -179,6 +178,16 @@ forget_from(struct store_db *db, int64_t taken, struct err *err)
 }
 
 static int
+changed_since(enum store_first_stage stage, struct err *err)
+{
+	return err_set(err, ERR_REFUSED,
+	    "the file was changed since its rows were taken in; put the old "
+	    "one back, or %s",
+	    stage == STORE_FIRST_AGAIN ? "import this one without --first"
+				       : "give --from-start to forget them");
+}
+
+static int
 begin_again(struct store_db *db, struct store_first_begin *r, bool same,
     struct err *err)
 {
@@ -189,8 +198,9 @@ begin_again(struct store_db *db, struct store_first_begin *r, bool same,
 	if (r->from_start || (r->stage == STORE_FIRST_ROWS && r->taken == 0))
 		return db_script(db, forget, err) == -1 ? -1
 							: begin_new(db, r, err);
-	return r->stage == STORE_FIRST_ROWS ? forget_from(db, r->taken, err)
-					    : 0;
+	if (r->stage == STORE_FIRST_ROWS)
+		return forget_from(db, r->taken, err);
+	return r->taken == 0 ? changed_since(r->stage, err) : 0;
 }
 
 static int
@@ -208,6 +218,8 @@ begin_run(struct store_db *db, struct store_req *req, struct err *err)
 		rc = begin_again(db, r, same, err);
 	else if (r->stage != STORE_FIRST_AGAIN || !same)
 		rc = begin_new(db, r, err);
+	else if (r->taken == 0)
+		rc = changed_since(r->stage, err);
 	r->run++;
 	return rc == -1 ? -1 : state_write(db, r, err);
 }

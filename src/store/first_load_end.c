@@ -8,51 +8,54 @@
 
 /* ---- keys */
 
-/* The numbers of what is there a second time, but for the first of each. */
-#define SECOND(table, columns) \
-	"SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY " columns \
-	" ORDER BY id) AS nr FROM " table ") AS numbered WHERE nr > 1"
+/*
+ * Of two rows with one serial the second is taken out.  A row that is refused
+ * because its serial is another's does not make its holder either: a holder
+ * goes with the first row.
+ */
+static const char serials_twice[] =
+    "INSERT INTO first_twice (id)"
+    " SELECT id FROM (SELECT id, row_number() OVER"
+    " (PARTITION BY serial, issuer ORDER BY id) AS nr"
+    " FROM first_certificates) AS numbered WHERE nr > 1;"
+    "INSERT INTO first_again (id)"
+    " SELECT DISTINCT c.holder FROM first_certificates AS c"
+    " WHERE c.id IN (SELECT id FROM first_twice)"
+    " AND NOT EXISTS (SELECT 1 FROM first_certificates AS d"
+    " WHERE d.holder = c.holder AND d.id < c.id)";
 
-/* The pages of rows whose numbers stand in `table` are read again. */
-#define PAGES_AGAIN(table, column) \
-	"UPDATE first_pages SET again = 2 WHERE start IN" \
-	" (SELECT (SELECT start FROM first_pages WHERE " column " < t.id" \
-	" ORDER BY " column " DESC, start DESC LIMIT 1) FROM " table " AS t);"
+static const char holders_twice[] =
+    "INSERT INTO first_again (id)"
+    " SELECT id FROM (SELECT id, row_number() OVER"
+    " (PARTITION BY ref ORDER BY id) AS nr"
+    " FROM first_holders) AS numbered WHERE nr > 1";
 
-/* Certificates, and then holders, are taken out; their pages are read again. */
-#define TAKE_OUT_CERTS(which) \
-	"INSERT INTO first_twice (id) " which \
-	" ON CONFLICT (id) DO NOTHING;" PAGES_AGAIN("first_twice", "cert")
-#define TAKE_OUT_HOLDERS(which) \
-	"CREATE TABLE first_again (id INTEGER PRIMARY KEY) STRICT;" \
-	"INSERT INTO first_again (id) " which \
-	";" PAGES_AGAIN("first_again", "holder") TAKE_OUT_CERTS( \
-	    "SELECT id FROM first_certificates WHERE holder IN" \
-	    " (SELECT id FROM first_again)") "DELETE FROM first_certificates WHERE id IN" \
-					     " (SELECT id FROM first_twice);" \
-					     "DELETE FROM first_holders WHERE id IN" \
-					     " (SELECT id FROM first_again);" \
-					     "DROP TABLE first_again"
+/* A certificate goes with its holder; the pages of all of them are read
+ * again. */
+static const char take_out[] =
+    "INSERT INTO first_twice (id) SELECT id FROM first_certificates"
+    " WHERE holder IN (SELECT id FROM first_again)"
+    " ON CONFLICT (id) DO NOTHING;"
+    "UPDATE first_pages SET again = 2 WHERE start IN"
+    " (SELECT (SELECT start FROM first_pages WHERE holder < t.id"
+    " ORDER BY holder DESC, start DESC LIMIT 1) FROM first_again AS t);"
+    "UPDATE first_pages SET again = 2 WHERE start IN"
+    " (SELECT (SELECT start FROM first_pages WHERE cert < t.id"
+    " ORDER BY cert DESC, start DESC LIMIT 1) FROM first_twice AS t);"
+    "DELETE FROM first_certificates"
+    " WHERE id IN (SELECT id FROM first_twice);"
+    "DELETE FROM first_holders WHERE id IN (SELECT id FROM first_again);"
+    "DELETE FROM first_again";
 
+/* Certificates first: of two rows with one serial, the first may belong to a
+ * holder who goes; both are read again then, in their order. */
 static const struct {
-	const char *name;
-	const char *sift, *make;
+	const char *name, *twice, *make;
 } keys[STORE_FIRST_KEYS] = {
-	/* A row that is refused because its serial is another's does not make
-	 * its holder either: such a holder goes with the first row.  Before
-	 * the holders: of two rows with one serial, the first may belong to
-	 * one who goes; both are read again then, in their order. */
-	{ "certificates by serial",
-	    TAKE_OUT_CERTS(SECOND("first_certificates", "serial, issuer"))
-		TAKE_OUT_HOLDERS(
-		    "SELECT DISTINCT c.holder FROM first_certificates AS c"
-		    " WHERE c.id IN (SELECT id FROM first_twice)"
-		    " AND NOT EXISTS (SELECT 1 FROM first_certificates AS d"
-		    " WHERE d.holder = c.holder AND d.id < c.id)"),
+	{ "certificates by serial", serials_twice,
 	    "CREATE UNIQUE INDEX IF NOT EXISTS certificates_serial"
 	    " ON first_certificates (serial, issuer)" },
-	{ "holders by reference",
-	    TAKE_OUT_HOLDERS(SECOND("first_holders", "ref")),
+	{ "holders by reference", holders_twice,
 	    "CREATE UNIQUE INDEX IF NOT EXISTS holders_ref"
 	    " ON first_holders (ref)" },
 	{ "holders by lookup tag", NULL,
@@ -71,19 +74,18 @@ static int
 key_run(struct store_db *db, struct store_req *req, struct err *err)
 {
 	const struct store_first_key *r = (struct store_first_key *)req;
-	struct db_query *q;
 
 	assert(r->nr < STORE_FIRST_KEYS);
 	if (first_load_is(db, r->run, err) == -1)
 		return -1;
-	if (r->sift && keys[r->nr].sift != NULL &&
-	    db_script(db, keys[r->nr].sift, err) == -1)
+	if (r->sift && keys[r->nr].twice != NULL &&
+	    (db_script(db, keys[r->nr].twice, err) == -1 ||
+		db_script(db, take_out, err) == -1))
 		return -1;
-	if (db_script(db, keys[r->nr].make, err) == -1)
+	if (db_script(db, keys[r->nr].make, err) == -1 ||
+	    (r->mark != NULL && import_mark(db, r->mark, err) == -1))
 		return -1;
-	q = db_query(db, "UPDATE first_load SET stage = 2, rejects = $1");
-	db_bind_int(q, r->rejects);
-	return db_post(q, 1, err);
+	return db_post(db_query(db, "UPDATE first_load SET stage = 2"), 1, err);
 }
 
 void
@@ -172,6 +174,7 @@ done_run(struct store_db *db, struct store_req *req, struct err *err)
 	if (db_script(db,
 		"DROP TABLE first_pages;"
 		"DROP TABLE first_twice;"
+		"DROP TABLE first_again;"
 		"DELETE FROM first_load",
 		err) == -1)
 		return -1;

@@ -276,8 +276,7 @@ static const char *const migrations[] = {
 	"	one INTEGER PRIMARY KEY CHECK (one = 1),"
 	"	key BLOB NOT NULL," /* of the file, as imports.key */
 	"	stage INTEGER NOT NULL,"
-	"	rejects INTEGER NOT NULL," /* bytes of the reject file */
-	"	run INTEGER NOT NULL"      /* grows with every process at it */
+	"	run INTEGER NOT NULL" /* grows with every process at it */
 	") STRICT;",
 };
 

@@ -77,12 +77,14 @@ load(struct store *s, struct store_put *rows, size_t from, size_t to)
 static void
 make_keys(struct store *s)
 {
+	struct store_import_mark all = { .taken = 99 };
 	struct store_first_key r;
 	unsigned int nr;
 
+	memcpy(all.key, file, sizeof(all.key));
 	for (nr = 0; nr < STORE_FIRST_KEYS; nr++) {
 		r = (struct store_first_key){
-			.run = run, .nr = nr, .rejects = 5
+			.run = run, .nr = nr, .mark = &all
 		};
 		store_first_key(s, &r);
 		if (store_wait(s, &r.req) == 0)
@@ -516,15 +518,14 @@ test_it_goes_on_at_each_stage(void **state)
 	make_keys(w->store);
 	r = begin(w->store, file, false, 4);
 	assert_int_equal(r.stage, STORE_FIRST_INDEX);
-	assert_int_equal(r.rejects, 5);
 	make_keys(w->store);
 	swap(w->store);
 	r = begin(w->store, file, false, 4);
 	assert_int_equal(r.stage, STORE_FIRST_AGAIN);
-	assert_int_equal(r.rejects, 5);
 	assert_int_equal(read_again(w->store, rows, 8), 4);
 	assert_int_equal(rows[5].result, STORE_PUT_UNCHANGED);
 	assert_int_equal(rows[7].result, STORE_PUT_CHANGED);
+	assert_int_equal(world_sql(w, "SELECT max(taken) FROM imports"), 99);
 	assert_int_equal(done(w->store), 1);
 	assert_int_equal(world_sql(w, "SELECT count(*) FROM certificates"), 7);
 	assert_int_equal(
@@ -532,6 +533,31 @@ test_it_goes_on_at_each_stage(void **state)
 	    1);
 	r = begin(w->store, file, false, 4);
 	assert_int_equal(r.req.err.code, ERR_REFUSED); /* it is over */
+}
+
+/* Rows that are read again must be those that were taken in. */
+static void
+test_a_file_that_was_changed(void **state)
+{
+	struct world *w = *state;
+	struct store_first_begin r;
+	struct store_put rows[4];
+
+	pairs(rows, 2);
+	begins(w->store, file, STORE_FIRST_ROWS);
+	load(w->store, rows, 0, 4);
+	make_keys(w->store);
+	r = begin(w->store, file, false, 0); /* its mark does not fit it */
+	assert_int_equal(r.req.err.code, ERR_REFUSED);
+	assert_non_null(strstr(r.req.err.text, "--from-start"));
+	swap(w->store);
+	r = begin(w->store, file, true, 0);
+	assert_int_equal(r.req.err.code, ERR_REFUSED);
+	assert_non_null(strstr(r.req.err.text, "without --first"));
+	put(w, &rows[0]); /* which works */
+	r = begin(w->store, file, false, 99);
+	assert_int_equal(r.req.err.code, ERR_NONE);
+	done(w->store);
 }
 
 /* Who begins takes over; the other one is told so, whatever it asks. */
@@ -684,6 +710,7 @@ main(void)
 		T(test_nobody_else_fills_it_meanwhile),
 		T(test_another_file),
 		T(test_it_goes_on_at_each_stage),
+		T(test_a_file_that_was_changed),
 		T(test_one_process_at_a_time),
 		T(test_a_holder_across_pages),
 		T(test_the_schema_is_as_before),
