@@ -62,8 +62,9 @@ int cli_open(struct cli_site *site, const char *path, struct err *err);
 int cli_begin(
     const struct cli_command *self, struct cli_site *site, const char *path);
 
-/* As cli_open(), with the key file, and a store with a thread of its own: for a
- * command that has other things to do while the store works. */
+/* As cli_open(), with the key file, which is the one that the store was filled
+ * under, and a store with a thread of its own: for a command that has other
+ * things to do while the store works. */
 int cli_open_busy(struct cli_site *site, const char *path, struct err *err);
 
 /*

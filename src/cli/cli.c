@@ -14,6 +14,7 @@
 #include "cli/cli.h"
 #include "publish/hooks.h"
 #include "store/store.h"
+#include "verify/site.h"
 
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "(unknown version)"
@@ -361,7 +362,11 @@ cli_begin(
 int
 cli_open_busy(struct cli_site *site, const char *path, struct err *err)
 {
-	return cli_open_site(site, path, true, 1, err);
+	bool empty;
+
+	return cli_open_site(site, path, true, 1, err) == -1
+	    ? -1
+	    : site_check(site->store, site->keys, &empty, err);
 }
 
 void

@@ -15,7 +15,6 @@
 #include "cli/registry_load.h"
 #include "cli/registry_reject.h"
 #include "cli/registry_show.h"
-#include "verify/site.h"
 #include "wire/csv.h"
 
 #define PIECE (64 * 1024) /* bytes read at once */
@@ -267,10 +266,7 @@ apply(struct apply *a, const struct cli_command *self, bool first)
 static int
 open_all(struct apply *a, const char *conf, const char *rejects)
 {
-	bool empty;
-
-	if (cli_open_busy(&a->site, conf, &a->err) == -1 ||
-	    site_check(a->site.store, a->site.keys, &empty, &a->err) == -1)
+	if (cli_open_busy(&a->site, conf, &a->err) == -1)
 		return -1;
 	if (delta_file_open(&a->file, a->path, a->site.keys, &a->err) == -1) {
 		err_add(&a->err, "%s", a->path);

@@ -18,7 +18,6 @@
 #include "cli/registry_resume.h"
 #include "cli/registry_row.h"
 #include "cli/registry_show.h"
-#include "verify/site.h"
 #include "wire/csv.h"
 
 #define PIECE (64 * 1024) /* bytes read at once */
@@ -381,7 +380,6 @@ import_run(const struct cli_command *self, int argc, char **argv)
 	};
 	struct import im = { .fd = -1 };
 	struct err err;
-	bool empty;
 	int at, rc;
 
 	if ((at = cli_options(self, argc, argv, options, 1, 1, &rc)) == -1)
@@ -394,8 +392,7 @@ import_run(const struct cli_command *self, int argc, char **argv)
 	    (im.rejects = registry_reject_choose(
 		 strcmp(im.path, "-") == 0 ? "stdin" : im.path, rejects, im.fd,
 		 &err)) == NULL ||
-	    cli_open_busy(&im.site, conf, &err) == -1 ||
-	    site_check(im.site.store, im.site.keys, &empty, &err) == -1)
+	    cli_open_busy(&im.site, conf, &err) == -1)
 		rc = cli_fail(self, err.text);
 	else
 		rc = import(&im, self);
