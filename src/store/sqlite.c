@@ -226,7 +226,7 @@ open_file(struct sqlite_db *db, struct err *err)
 		return -1;
 	rc = sqlite3_open_v2(db->path, &db->sqlite,
 	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-	    NULL);
+	    sqlite_log_vfs());
 	if (rc != SQLITE_OK)
 		return sqlite_fault(db, rc, err);
 	if (sqlite3_db_readonly(db->sqlite, "main") == 1)

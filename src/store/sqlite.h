@@ -22,6 +22,11 @@ struct sqlite_db *sqlite_of(struct store_db *db);
 /* Turn a result code into a sentence; returns -1. */
 int sqlite_fault(struct sqlite_db *db, int rc, struct err *err);
 
+/* The name of the VFS that writes the log in few pieces: sqlite_log.c.  Not
+ * the default one; any thread. */
+#define SQLITE_LOG_VFS "holdline-log"
+const char *sqlite_log_vfs(void);
+
 /* The engine's functions on statements: sqlite_query.c. */
 int sqlite_step(struct db_query *q, struct err *err);
 int64_t sqlite_last_id(struct store_db *db);

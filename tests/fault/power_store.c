@@ -16,7 +16,8 @@
 #define BATCHES 40
 #define PER_BATCH 3
 #define CUTS_MAX 4000
-#define CUT_ONE_IN 8 /* instants between two writes */
+#define CUTS_AT_ONCE 8 /* a write is long, and is torn in many ways */
+#define CUT_ONE_IN 4
 
 struct cut {
 	struct disk_bytes left[2];
@@ -112,8 +113,11 @@ cut_now(void)
 static void
 cut_sometimes(void)
 {
-	if (rand() % CUT_ONE_IN == 0)
-		cut_now();
+	int i;
+
+	for (i = 0; i < CUTS_AT_ONCE; i++)
+		if (rand() % CUT_ONE_IN == 0)
+			cut_now();
 }
 
 static void
@@ -184,6 +188,34 @@ test_no_power_cut_takes_back_what_was_told(void **state)
 		check_cut(&cuts[i]);
 }
 
+/* ---- what a commit does with the disk */
+
+static unsigned int moments;
+
+static void
+count_moment(void)
+{
+	moments++;
+}
+
+/* One write and one sync, however many pages a hold changes. */
+static void
+test_a_hold_is_written_at_once(void **state)
+{
+	struct world *w = *state;
+	struct store_hold r;
+	size_t i;
+
+	for (i = 0; i < 20; i++) {
+		r = nth_hold(i);
+		moments = 0;
+		disk.moment = count_moment;
+		place(w, &r);
+		disk.moment = NULL;
+		assert_int_equal(moments, 2);
+	}
+}
+
 /* ---- bad disks */
 
 static void
@@ -251,6 +283,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_no_power_cut_takes_back_what_was_told),
+		T(test_a_hold_is_written_at_once),
 		T(test_each_commit_is_synced_before_it_is_told),
 		T(test_a_failed_sync_leaves_all_unsure),
 		T(test_a_full_disk_undoes_all),
