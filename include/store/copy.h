@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "store/node.h"
 
 #define STORE_TABLES_MAX 64
 #define STORE_DIGEST_SIZE 32
@@ -36,6 +37,9 @@ struct store_copy {
 	    void *ctx, int64_t rows, int64_t total, bool verifying);
 	void *ctx;
 	/* out */
+	int n_alive; /* servers that lived on `from` when it was read: what
+			they do later is not in the copy */
+	char alive[STORE_NODE_NAME + 1]; /* one of them */
 	unsigned int n_tables;
 	int64_t rows;
 	int64_t leaves; /* of the audit chain, which was walked */
@@ -44,8 +48,9 @@ struct store_copy {
 
 /*
  * Copy.  `to` is made when it is missing; ERR_REFUSED when anybody is on
- * record there, or, to update it, when it is no copy of `from`; ERR_CONFLICT when what arrived is not what was sent.  Returns
- * 0, or -1 with *err: nothing was written.  (ERR_UNSURE: the commit's outcome
+ * record there, or, to update it, when it has what `from` lacks or a server
+ * lives on it; ERR_CONFLICT when what arrived is not what was sent.  Who is
+ * alive (node.h) is each store's own and is not copied.  Returns 0, or -1 with *err: nothing was written.  (ERR_UNSURE: the commit's outcome
  * is not known; try again, and `to` is refused if it was made.  Or the copy is
  * whole and only `from` could not be closed; the text says so.)
  */

@@ -60,6 +60,17 @@ print_copy(const struct store_copy *copy, const char *what)
 
 /* ---- copy */
 
+static void
+warn_alive(const struct cli_command *self, const struct store_copy *copy)
+{
+	fprintf(stderr,
+	    "holdline %s: warning: %d server%s still ran on the old store "
+	    "(%s%s) and sends callers to people now; stop it, and start it on "
+	    "the new one\n",
+	    self->name, copy->n_alive, copy->n_alive > 1 ? "s" : "",
+	    copy->alive, copy->n_alive > 1 ? ", ..." : "");
+}
+
 static int
 copy_run(const struct cli_command *self, int argc, char **argv)
 {
@@ -90,6 +101,8 @@ copy_run(const struct cli_command *self, int argc, char **argv)
 	print_copy(&copy, rehearse ? "Copied" : "Moved");
 	if (!rehearse)
 		puts("The old store is closed: servers refuse it.");
+	if (!rehearse && copy.n_alive > 0)
+		warn_alive(self, &copy);
 	return 0;
 }
 
@@ -125,7 +138,8 @@ const struct cli_command cli_store_copy = {
 	    "                    store stays the one to use\n"
 	    "      --update      the store to write has an earlier copy:\n"
 	    "                    write what has changed since; all of it is\n"
-	    "                    read back all the same\n"
+	    "                    read back all the same; refused when it has\n"
+	    "                    what the old one lacks, or a server runs on it\n"
 	    "  -h, --help        print this\n"
 	    "\n"
 	    "Example:\n"

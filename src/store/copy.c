@@ -172,6 +172,8 @@ copy_table(struct copy_run *r, const struct table *t, struct err *err)
 	bool first = true;
 	int n;
 
+	if (t->own)
+		return 0;
 	do {
 		n = page_walk(r, r->from, t, &key, first, row_copy, err);
 		if (n == -1 || db_load_end(db_load(r->to, t->into), err) == -1)
@@ -232,10 +234,32 @@ count_all(struct copy_run *r, struct err *err)
 	const struct table *t;
 	int64_t n = 0;
 
-	for (t = tables; t->name != NULL; t++, r->total += n)
+	for (t = tables; t->name != NULL; t++) {
 		if (table_count(r->from, t, &n, err) == -1)
 			return -1;
+		r->total += t->own ? 0 : n;
+	}
 	return 0;
+}
+
+int
+copy_alive(struct store_db *db, char name[STORE_NODE_NAME + 1], struct err *err)
+{
+	struct store_node node;
+	struct db_query *q;
+	int64_t now_us;
+	int rc, n = 0;
+
+	if (db_clock(db, &now_us, err) == -1)
+		return -1;
+	q = db_query(db, "SELECT name, seen_us FROM nodes ORDER BY name");
+	while ((rc = db_step(q, err)) == 1) {
+		db_get_text(q, node.name, sizeof(node.name));
+		node.seen_us = db_get_int(q);
+		if (store_node_alive(&node, now_us) && n++ == 0)
+			str_copy(name, STORE_NODE_NAME + 1, node.name);
+	}
+	return rc == -1 ? -1 : n;
 }
 
 /* ---- verifying what arrived */
@@ -332,6 +356,9 @@ run_tables(struct copy_run *r, struct err *err)
 	const struct table *t;
 
 	if (check_loaded(r, err) == -1)
+		return -1;
+	r->copy->n_alive = copy_alive(r->from, r->copy->alive, err);
+	if (r->copy->n_alive == -1)
 		return -1;
 	if (count_all(r, err) == -1 ||
 	    (r->copy->update ? copy_update(r, err) : copy_all(r, err)) == -1)

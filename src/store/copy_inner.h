@@ -8,6 +8,7 @@
 
 #include "engine.h"
 #include "store/copy.h"
+#include "store/node.h"
 #include "table.h"
 
 #define COPY_KEY_BYTES 512 /* of a key's columns, at most */
@@ -49,11 +50,15 @@ void copy_key_keep(
 /* One more row was dealt with. */
 void copy_tell(struct copy_run *r, bool verifying);
 
-/* All rows of a table into an empty one. */
+/* All rows of a table into an empty one; none of what is a store's own. */
 int copy_table(struct copy_run *r, const struct table *t, struct err *err);
 
 /* Numbers that were given out on one side are not given out on the other. */
 int copy_number(struct copy_run *r, const struct table *t, struct err *err);
+
+/* How many servers live on a store, and the name of one; -1 with *err. */
+int copy_alive(
+    struct store_db *db, char name[STORE_NODE_NAME + 1], struct err *err);
 
 /* ---- copy_update.c */
 

@@ -4,10 +4,13 @@
  * through on both sides at once, in the order of their keys, and only rows that
  * differ are written; the others are emptied and written anew.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "copy_inner.h"
+#include "store/audit.h"
 
 /* One side of a table, a page at a time in memory. */
 struct side {
@@ -202,51 +205,207 @@ table_merge(struct copy_run *r, const struct table *t, struct err *err)
 
 /* ---- the whole */
 
-/* The first row that a query gives; its columns as bytes, 0 of them when there
- * is none. */
+/* What the copy has is asked for in the other one; `key` are a row's first
+ * columns.  1 = it is there, 0 = it is not. */
 static int
-first_row(
-    struct store_db *db, const char *sql, uint8_t digest[32], struct err *err)
+is_there(struct store_db *db, const char *sql, const struct copy_key *key,
+    unsigned int n, struct err *err)
 {
-	struct copy_sum sum = { 0 };
 	struct db_query *q = db_query(db, sql);
-	struct db_value values[2];
-	int rc = db_step(q, err);
+	unsigned int i;
 
-	if (rc == 1) {
-		values[0] = db->engine->column(q, 0);
-		values[1] = db->engine->column(q, 1);
-		copy_sum_add(&sum, values, 2);
-	}
-	memcpy(digest, sum.lanes, sizeof(sum.lanes));
-	return rc == -1 ? -1 : 0;
+	for (i = 0; i < n; i++)
+		q->values[q->n_values++] = key->values[i];
+	return db_step(q, err);
 }
 
-/* A copy has the same key, and the audit chain that began in the original. */
+/* The columns of the one row that `q` gives.  1 = there is one. */
+static int
+one_row(
+    struct db_query *q, struct copy_key *key, unsigned int n, struct err *err)
+{
+	struct db_value values[TABLE_KEY_MAX];
+	unsigned int i;
+	int rc = db_step(q, err);
+
+	for (i = 0; rc == 1 && i < n; i++)
+		values[i] = q->db->engine->column(q, (int)i);
+	if (rc == 1)
+		copy_key_keep(key, values, n);
+	return rc;
+}
+
+/* Written where it was not to be, a live store would lose what is new in it. */
+static int
+refuse_newer(const char *what, struct err *err)
+{
+	return err_set(err, ERR_REFUSED,
+	    "the store to be brought up to date has %s that the other one "
+	    "lacks: it is no copy of it; are --from and --to the right way "
+	    "round?",
+	    what);
+}
+
+static int
+check_keys(struct copy_run *r, struct err *err)
+{
+	static const char first[] =
+	    "SELECT version, mac FROM key_checks ORDER BY version LIMIT 1";
+	struct copy_key ours, theirs;
+	int a = one_row(db_query(r->from, first), &ours, 2, err);
+	int b = a == -1 ? -1 : one_row(db_query(r->to, first), &theirs, 2, err);
+
+	if (b == -1)
+		return -1;
+	if (a == b &&
+	    (a == 0 ||
+		(value_order(&ours.values[0], &theirs.values[0]) == 0 &&
+		    value_order(&ours.values[1], &theirs.values[1]) == 0)))
+		return 0;
+	return err_set(err, ERR_REFUSED,
+	    "the store to be brought up to date is no copy of the other one; "
+	    "name a new one, without --update");
+}
+
+/* One audit chain of the copy, from its first number on: it is as far as the
+ * original was, and the same. */
+static int
+check_chain(struct copy_run *r, unsigned int chain, struct err *err)
+{
+	struct copy_key leaf;
+	struct db_query *q;
+	char what[64];
+	int64_t seq;
+	int rc;
+
+	q = db_query(r->to,
+	    "SELECT seq, hash FROM audit WHERE seq BETWEEN $1 AND $2"
+	    " ORDER BY seq DESC LIMIT 1");
+	db_bind_int(q, store_audit_number(chain, 0));
+	db_bind_int(q, store_audit_number(chain + 1, 0) - 1);
+	if ((rc = one_row(q, &leaf, 2, err)) != 1)
+		return rc;
+	rc = is_there(r->from,
+	    "SELECT 1 FROM audit WHERE seq = $1 AND hash = $2", &leaf, 2, err);
+	if (rc != 0)
+		return rc == 1 ? 0 : -1;
+	seq = leaf.values[0].number;
+	snprintf(what, sizeof(what), "audit leaf %u.%" PRId64,
+	    store_audit_chain(seq), store_audit_place(seq));
+	return refuse_newer(what, err);
+}
+
+static int
+check_chains(struct copy_run *r, struct err *err)
+{
+	struct copy_key leaf;
+	unsigned int chain = 0;
+	struct db_query *q;
+	int rc;
+
+	for (;; chain++) {
+		q = db_query(r->to,
+		    "SELECT seq FROM audit WHERE seq >= $1 ORDER BY seq"
+		    " LIMIT 1");
+		db_bind_int(q, store_audit_number(chain, 0));
+		if ((rc = one_row(q, &leaf, 1, err)) != 1)
+			return rc;
+		chain = store_audit_chain(leaf.values[0].number);
+		if (check_chain(r, chain, err) == -1)
+			return -1;
+	}
+}
+
+/* Numbers are given out in their order, and those that were given out are in
+ * the original, too. */
+static int
+check_numbers(struct copy_run *r, struct err *err)
+{
+	const struct table *t;
+	int64_t ours, theirs;
+	char what[64];
+
+	for (t = tables; t->name != NULL; t++) {
+		if (t->number == NULL)
+			continue;
+		if (r->from->engine->last_number(
+			r->from, t->name, t->number, &ours, err) == -1 ||
+		    r->to->engine->last_number(
+			r->to, t->name, t->number, &theirs, err) == -1)
+			return -1;
+		if (theirs <= ours)
+			continue;
+		snprintf(what, sizeof(what), "number %" PRId64 " in table %s",
+		    theirs, t->name);
+		return refuse_newer(what, err);
+	}
+	return 0;
+}
+
+/* The newest row of tables without numbers: calls that came to nothing, files
+ * that changed where somebody lives. */
+static int
+check_newest(struct copy_run *r, struct err *err)
+{
+	static const struct {
+		const char *what, *newest, *find;
+		unsigned int n;
+	} marks[] = {
+		/* what begins so may be text that is not UTF-8: an engine
+		 * keeps it in another form */
+		{ "a call",
+		    "SELECT call_id FROM calls WHERE substr(call_id, 1, 1)"
+		    " <> '\\' ORDER BY begun_us DESC LIMIT 1",
+		    "SELECT 1 FROM calls WHERE call_id = $1", 1 },
+		{ "a decision",
+		    "SELECT case_id, at_us FROM decisions ORDER BY at_us DESC"
+		    " LIMIT 1",
+		    "SELECT 1 FROM decisions WHERE case_id = $1"
+		    " AND at_us = $2",
+		    2 },
+		{ "a file of the registry's news",
+		    "SELECT name, seq FROM deltas ORDER BY begun_us DESC"
+		    " LIMIT 1",
+		    "SELECT 1 FROM deltas WHERE name = $1 AND seq = $2", 2 },
+	};
+	struct copy_key key;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+		rc = one_row(
+		    db_query(r->to, marks[i].newest), &key, marks[i].n, err);
+		if (rc == 1)
+			rc = is_there(r->from, marks[i].find, &key, marks[i].n,
+				 err) -
+			    1;
+		if (rc == -2)
+			return -1;
+		if (rc == -1)
+			return refuse_newer(marks[i].what, err);
+	}
+	return 0;
+}
+
+/* A copy has the same key, and nothing that the original has not; nobody
+ * serves calls on it. */
 static int
 check_copy(struct copy_run *r, struct err *err)
 {
-	static const char *const marks[] = {
-		"SELECT version, mac FROM key_checks ORDER BY version LIMIT 1",
-		"SELECT seq, hash FROM audit ORDER BY seq LIMIT 1",
-	};
-	uint8_t ours[32], theirs[32];
-	size_t i;
+	char name[STORE_NODE_NAME + 1];
+	int n;
 
-	for (i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
-		if (first_row(r->from, marks[i], ours, err) == -1 ||
-		    first_row(r->to, marks[i], theirs, err) == -1)
-			return -1;
-		if (memcmp(ours, theirs, sizeof(ours)) == 0)
-			continue;
-		/* before the first hold the copy's chain is empty */
-		if (i == 1 && memcmp(theirs, (uint8_t[32]){ 0 }, 32) == 0)
-			continue;
+	if (check_keys(r, err) == -1 ||
+	    (n = copy_alive(r->to, name, err)) == -1)
+		return -1;
+	if (n > 0)
 		return err_set(err, ERR_REFUSED,
-		    "the store to be brought up to date is no copy of the "
-		    "other one; name a new one, without --update");
-	}
-	return 0;
+		    "a server runs on the store to be brought up to date (%s); "
+		    "are --from and --to the right way round?",
+		    name);
+	return check_chains(r, err) == -1 || check_numbers(r, err) == -1
+	    ? -1
+	    : check_newest(r, err);
 }
 
 int

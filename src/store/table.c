@@ -6,25 +6,29 @@
 #define LIMIT " LIMIT 2000"
 _Static_assert(TABLE_PAGE == 2000, "LIMIT says it in words");
 
-#define TABLE(name, n_key, key, marks, n, rest, number, merge) \
+#define TABLE(name, n_key, key, marks, n, rest, number, merge, own) \
 	{ \
 		name, n_key, n, number, \
 		    "SELECT " key rest " FROM " name " ORDER BY " key LIMIT, \
 		    "SELECT " key rest " FROM " name " WHERE (" key \
 		    ") > (" marks ") ORDER BY " key LIMIT, \
 		    "SELECT count(*) FROM " name, name " (" key rest ")", \
-		    "DELETE FROM " name, merge \
+		    "DELETE FROM " name, merge, own \
 	}
 /* A key of one column, and of two. */
 #define ONE(name, key, n, rest, number) \
-	TABLE(name, 1, key, "$1", n, rest, number, NULL)
+	TABLE(name, 1, key, "$1", n, rest, number, NULL, false)
 #define TWO(name, key, n, rest) \
-	TABLE(name, 2, key, "$1, $2", n, rest, NULL, NULL)
+	TABLE(name, 2, key, "$1, $2", n, rest, NULL, NULL, false)
+/* Of one store alone: who is busy with it. */
+#define OWN(name, key, n, rest) \
+	TABLE(name, 1, key, "$1", n, rest, NULL, NULL, true)
 /* One that grows with the registry, and what brings a row up to date. */
 #define BIG(name, key, n, rest, marks, update) \
 	TABLE(name, 1, key, "$1", n, rest, key, \
 	    "INSERT INTO " name " (" key rest ") VALUES (" marks \
-	    ") ON CONFLICT (" key ") DO UPDATE SET " update)
+	    ") ON CONFLICT (" key ") DO UPDATE SET " update, \
+	    false)
 
 const struct table tables[] = {
 	BIG("holders", "id", 8,
@@ -82,9 +86,8 @@ const struct table tables[] = {
 	ONE("first_load", "one", 4, ", key, stage, run", NULL),
 	TWO("deltas", "name, seq", 9,
 	    ", digest, taken, line, rejects, applied, begun_us, done_us"),
-	ONE("nodes", "id", 9,
-	    ", name, version, pid, calls, queue, lag_us, started_us, seen_us",
-	    NULL),
+	OWN("nodes", "id", 9,
+	    ", name, version, pid, calls, queue, lag_us, started_us, seen_us"),
 	ONE("events", "id", 6, ", place, kind, at_us, hold, cert", "id"),
 	{ .name = NULL },
 };

@@ -9,6 +9,8 @@
 #ifndef STORE_TABLE_H
 #define STORE_TABLE_H
 
+#include <stdbool.h>
+
 #define TABLE_PAGE 2000 /* rows of one page */
 #define TABLE_KEY_MAX 2 /* columns of a key */
 
@@ -26,6 +28,7 @@ struct table {
 	/* Inserts a row or brings it up to date; rows are never deleted there.
 	 * NULL = the table is small enough to be written anew. */
 	const char *merge;
+	bool own; /* of one store alone: its rows are not copied */
 };
 
 /* All tables; ends with a NULL name. */

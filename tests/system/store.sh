@@ -54,7 +54,11 @@ is "and nothing is kept" 0 "$(sqlite3 "$here/restored2" 'SELECT count(*) FROM ho
 ok "a server on the old one" start_daemon
 ok "a copy while it runs" "$bin/holdline" store copy --rehearse --from "$here/data/db" --to "$here/moved"
 call --id c5 --keys "$taro_keys" >/dev/null
-ok "a move" "$bin/holdline" store copy --update --from "$here/data/db" --to "$here/moved"
+fails "the wrong way round" "right way round?" \
+	"$bin/holdline" store copy --update --from "$here/moved" --to "$here/data/db"
+"$bin/holdline" store copy --update --from "$here/data/db" --to "$here/moved" >"$here/move.out" 2>&1
+is "a move" 0 $?
+ok "says that a server was forgotten" grep -q "warning: 1 server still ran on the old store" "$here/move.out"
 call --id c3 --keys "$taro_keys" --json >"$here/c3.json"
 is "its callers go to people" person "$(field next <"$here/c3.json")"
 stop_daemon

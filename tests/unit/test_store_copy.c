@@ -12,6 +12,7 @@
 #include "store/db.h"
 #include "store/first_load.h"
 #include "store/lease.h"
+#include "store/node.h"
 #include "store/table.h"
 
 static char copies[128]; /* a folder */
@@ -307,6 +308,89 @@ test_another_store_is_no_copy(void **state)
 	world_teardown((void **)&other);
 }
 
+/* The live store has gone on since it was copied: its copy must not be written
+ * over it, whatever it is that is new. */
+static void
+test_the_wrong_way_round_is_refused(void **state)
+{
+	struct world *w = *state, *other = world_folder();
+	struct store_copy c = { .from = w->path, .to = other->path };
+	struct store_copy wrong = {
+		.from = other->path, .to = w->path, .update = true
+	};
+	struct store_call_open call = {
+		.call_id = "nothing came of it", .lang = "ja", .begun_us = NOON
+	};
+	struct store_put moved = row(1, "0101", STORE_SIGNATURE);
+	struct store_hold h;
+	struct err err = { 0 };
+
+	fill(w);
+	must_copy(&c);
+	c.update = true;
+
+	store_call_open(w->store, &call);
+	must(w->store, &call.req);
+	assert_int_equal(store_copy(&wrong, &err), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_non_null(strstr(err.text, "has a call that"));
+	assert_non_null(strstr(err.text, "right way round?"));
+	must_copy(&c);
+
+	moved.cert.status = STORE_REVOKED;
+	put(w, &moved);
+	assert_int_equal(store_copy(&wrong, &err), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_non_null(strstr(err.text, "right way round?"));
+	must_copy(&c);
+
+	h = hold_request("c9", person(w, 7), "1000000009");
+	place(w, &h);
+	assert_int_equal(store_copy(&wrong, &err), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_non_null(strstr(err.text, "has audit leaf "));
+	assert_non_null(strstr(err.text, "right way round?"));
+	assert_int_equal(world_sql(w, "SELECT count(*) FROM holds"), 3);
+	must_copy(&c);
+	world_teardown((void **)&other);
+}
+
+/* A server that lives on the copy is not written over, and one that lives on
+ * the original is told of; the copy itself has none. */
+static void
+test_servers_that_live_are_seen(void **state)
+{
+	struct world *w = *state, *other = world_folder();
+	struct store_copy c = { .from = w->path, .to = other->path };
+	struct store_node_beat beat = { .node = {
+					    .id = "a", .name = "tokyo" } };
+	struct err err = { 0 };
+
+	fill(w);
+	must_copy(&c);
+	assert_int_equal(c.n_alive, 0);
+	w->now_us = other->now_us = clock_wall_us();
+	store_node_beat(w->store, &beat);
+	must(w->store, &beat.req);
+	c.update = true;
+	must_copy(&c);
+	assert_int_equal(c.n_alive, 1);
+	assert_string_equal(c.alive, "tokyo");
+	assert_int_equal(world_sql(other, "SELECT count(*) FROM nodes"), 0);
+	must_copy(&c);
+
+	other->store = world_open_store(other, 0);
+	store_node_beat(other->store, &beat);
+	must(other->store, &beat.req);
+	store_close(other->store);
+	other->store = NULL;
+	assert_int_equal(store_copy(&c, &err), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_non_null(strstr(err.text, "a server runs on the store"));
+	assert_non_null(strstr(err.text, "tokyo"));
+	world_teardown((void **)&other);
+}
+
 /* A backup that an older program made, with somebody in it. */
 static void
 test_an_older_backup_is_restored(void **state)
@@ -404,6 +488,8 @@ main(void)
 		T(test_a_first_load_ends_before_it),
 		T(test_a_copy_is_brought_up_to_date),
 		T(test_another_store_is_no_copy),
+		T(test_the_wrong_way_round_is_refused),
+		T(test_servers_that_live_are_seen),
 		T(test_an_older_backup_is_restored),
 		T(test_what_is_written_meanwhile_is_not_in_it),
 	};
