@@ -342,15 +342,21 @@ slot_fill(struct hold_slot *slot, struct store_hold *r)
 			slot->first = r->receipts[i];
 }
 
-/* Does it share nothing with those that are there?  An id that is no UTF-8
- * comes back as another, so such a call stays alone. */
+/* An id that is no UTF-8 comes back as another: such a call stays alone. */
+static bool
+is_odd(const struct store_hold *r)
+{
+	return !str_is_utf8(r->call_id, strlen(r->call_id));
+}
+
+/* Does it share nothing with those that are there? */
 static bool
 fits(const struct hold_group *g, const struct store_hold *r)
 {
 	const struct hold_slot *slot;
 
-	if (!str_is_utf8(r->call_id, strlen(r->call_id)))
-		return g->n == 0;
+	if (g->n > 0 && (is_odd(r) || is_odd(g->slots[0].r)))
+		return false;
 	for (slot = g->slots; slot < g->slots + g->n; slot++)
 		if (slot->r->holder == r->holder ||
 		    strcmp(slot->r->call_id, r->call_id) == 0)

@@ -606,6 +606,15 @@ test_call_ids_that_are_not_utf8(void **state)
 	assert_false(a.again || b.again);
 	assert_true(c.again);
 	assert_int_equal(world_sql(w, "SELECT count(*) FROM holds"), 2);
+	/* and again, with another behind it */
+	a = hold_request("c\xff", a.holder, "1000000004");
+	b = hold_request("c1", person(w, 3), "1000000005");
+	store_hold(w->store, &a);
+	store_hold(w->store, &b);
+	must(w->store, &a.req);
+	must(w->store, &b.req);
+	assert_true(a.again && !b.again);
+	assert_int_equal(world_sql(w, "SELECT count(*) FROM holds"), 3);
 }
 
 #define F(f) \
