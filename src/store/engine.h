@@ -114,6 +114,12 @@ struct db_engine {
 
 extern const struct db_engine sqlite_engine, postgres_engine;
 
+/* What an operator should do when a table is not there. */
+#define ENGINE_NO_TABLE \
+	"a table is missing: the store may have been moved to another one " \
+	"(`holdline node list` says so; name that one in the setting " \
+	"store), or else somebody removed it"
+
 /* Does this path of the store name a PostgreSQL server? */
 bool postgres_is_url(const char *path);
 

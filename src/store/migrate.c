@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 
+#include "base/log.h"
 #include "db.h"
 
 /* One telephone's MAC, or no bytes; SQLite makes them text and back. */
@@ -356,5 +357,16 @@ migrate_close(struct store_db *db, struct err *err)
 int
 migrate(struct store_db *db, struct err *err)
 {
-	return migrate_to(db, NEWEST, err);
+	int64_t before;
+
+	if (check_version(db, &before, err) == -1 ||
+	    migrate_to(db, NEWEST, err) == -1)
+		return -1;
+	if (before > 0 && before < NEWEST)
+		log_warn("store", NULL,
+		    "event=schema-upgraded from=%" PRId64 " to=%" PRId64
+		    " hint=\"older programs do not start on this store any "
+		    "more: upgrade the other nodes soon\"",
+		    before, NEWEST);
+	return 0;
 }

@@ -23,9 +23,14 @@ static const struct {
 	    "this role may not do that; make it the owner of the database and "
 	    "its tables",
 	    false, false },
-	{ "42P01",
-	    "a table is gone; find out who removed it and restore the last "
-	    "good copy",
+	{ "2BP01",
+	    "something that is not holdline's, such as a view, depends on a "
+	    "table; remove it, and make it anew in another schema afterwards",
+	    false, false },
+	{ "42P01", ENGINE_NO_TABLE, false, false },
+	{ "42P07",
+	    "something that is not holdline's has a name that is needed; move "
+	    "it to a database of its own",
 	    false, false },
 	{ "53100", "the server's disk is full; free some space", false, false },
 	{ "53200", "the server is out of memory; give it more", false, false },

@@ -58,6 +58,10 @@ sqlite_fault(struct sqlite_db *db, int rc, struct err *err)
 	const char *detail = sqlite3_errmsg(db->sqlite);
 	size_t i;
 
+	if (rc == SQLITE_ERROR && strncmp(detail, "no such table", 13) == 0)
+		return err_set(err, ERR_STORE,
+		    "store %s: " ENGINE_NO_TABLE " (SQLite %d: %s)", db->path,
+		    rc, detail);
 	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		if (faults[i].rc == (rc & 0xff))
 			return err_set(err, ERR_STORE,

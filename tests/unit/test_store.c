@@ -255,6 +255,55 @@ test_older_schemas_are_upgraded(void **state)
 	}
 }
 
+/* Open the store; what is written to standard error meanwhile. */
+static void
+open_heard(struct world *w, char *heard, size_t size)
+{
+	FILE *file = tmpfile();
+	int kept = dup(STDERR_FILENO);
+	struct store_options o = world_options(w, 0);
+	struct err err = { 0 };
+	struct store *s;
+	size_t n;
+
+	assert_non_null(file);
+	fflush(stderr);
+	assert_int_not_equal(dup2(fileno(file), STDERR_FILENO), -1);
+	s = store_open(&o, &err);
+	fflush(stderr);
+	dup2(kept, STDERR_FILENO);
+	close(kept);
+	rewind(file);
+	n = fread(heard, 1, size - 1, file);
+	heard[n] = '\0';
+	fclose(file);
+	assert_non_null(s);
+	store_close(s);
+}
+
+/* It is said once, and not of a store that is made. */
+static void
+test_an_upgrade_is_said(void **state)
+{
+	struct world *w = *state, *fresh = world_folder();
+	char heard[2000], wanted[80];
+
+	make_older(w, 15);
+	open_heard(w, heard, sizeof(heard));
+	snprintf(wanted, sizeof(wanted), "event=schema-upgraded from=15 to=%d ",
+	    (int)migrate_newest());
+	if (strstr(heard, wanted) == NULL || strstr(heard, " warn ") == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", heard, wanted);
+	assert_null(
+	    strstr(strstr(heard, wanted) + strlen(wanted), "schema-upgraded"));
+	open_heard(w, heard, sizeof(heard));
+	assert_null(strstr(heard, "schema-upgraded"));
+	open_heard(fresh, heard, sizeof(heard));
+	assert_null(strstr(heard, "schema-upgraded"));
+	world_remove(fresh);
+	free(fresh);
+}
+
 static void *
 open_thread(void *arg)
 {
@@ -570,6 +619,7 @@ main(void)
 		F(test_a_new_store_is_private_and_durable),
 #endif
 		F(test_older_schemas_are_upgraded),
+		F(test_an_upgrade_is_said),
 		F(test_a_newer_schema),
 		F(test_an_old_store_opens_again),
 		F(test_many_open_a_new_file_at_once),

@@ -200,6 +200,10 @@ test_a_store_that_was_moved_is_closed(void **state)
 	assert_int_equal(store_wait(w->store, &r.req), -1);
 	store_lookup(w->store, &lookup);
 	assert_int_equal(store_wait(w->store, &lookup.req), -1);
+	assert_non_null(strstr(lookup.req.err.text,
+	    "the store may have been moved to another one (`holdline node "
+	    "list` says so"));
+	assert_non_null(strstr(lookup.req.err.text, "holders"));
 	assert_null(store_open(&o, &err));
 	assert_int_equal(err.code, ERR_REFUSED);
 	assert_non_null(strstr(err.text, "was moved to another one"));

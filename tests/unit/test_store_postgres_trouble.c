@@ -221,6 +221,40 @@ test_a_migration_is_interrupted(void **state)
 	person(w, 1);
 }
 
+/* ---- what others made in holdline's database */
+
+static void
+test_a_name_is_taken(void **state)
+{
+	struct world *w = *state;
+	struct store_options o = world_options(w, 0);
+	struct err err = { 0 };
+
+	make_oldest(w);
+	world_sql(w, "CREATE TABLE leases (x int)");
+	assert_null(store_open(&o, &err));
+	says(&err, ERR_STORE,
+	    "something that is not holdline's has a name that is needed");
+	says(&err, ERR_STORE, "\"leases\"");
+	assert_int_equal(world_sql(w, WORLD_VERSION), 1);
+}
+
+static void
+test_a_view_is_in_the_way(void **state)
+{
+	struct world *w = *state;
+	struct store_options o = world_options(w, 0);
+	struct err err = { 0 };
+
+	make_oldest(w);
+	world_sql(w, "CREATE VIEW report AS SELECT mac FROM phones");
+	assert_null(store_open(&o, &err));
+	says(&err, ERR_STORE,
+	    "something that is not holdline's, such as a view, depends on a "
+	    "table");
+	assert_int_equal(world_sql(w, WORLD_VERSION), 1);
+}
+
 #define F(f) \
 	cmocka_unit_test_setup_teardown(f, world_setup_folder, world_teardown)
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
@@ -232,6 +266,8 @@ main(void)
 		T(test_all_connections_are_taken),
 		T(test_the_disk_is_full),
 		F(test_a_migration_is_interrupted),
+		F(test_a_name_is_taken),
+		F(test_a_view_is_in_the_way),
 	};
 	return cmocka_run_group_tests_name(
 	    "store_postgres_trouble", tests, cluster_setup, cluster_teardown);
