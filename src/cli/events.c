@@ -108,17 +108,49 @@ read_all(struct reader *r, struct err *err)
 	return 0;
 }
 
+/* What is there already is not printed; it gets its places, so that what has
+ * none later is new. */
+static int
+skip_all(struct reader *r, struct err *err)
+{
+	r->feed.since = -1;
+	if (read_page(r, true, err) == -1)
+		return -1;
+	r->feed.since = r->feed.last;
+	return 0;
+}
+
+/* A store that is away, for a fail-over or a restart, comes back: that is said
+ * once, and no event is lost. */
+static void
+tell_away(bool *away, bool now, const char *why)
+{
+	if (now && !*away)
+		fprintf(stderr,
+		    "holdline events: the store is away; this goes on when it "
+		    "is back: %s\n",
+		    why);
+	else if (!now && *away)
+		fputs("holdline events: the store is back\n", stderr);
+	*away = now;
+}
+
 /* Until the reader of our output is gone, or we are ended. */
 static int
 follow(struct reader *r, struct feed_ear *ear, struct err *err)
 {
 	struct pollfd pfd = { .fd = feed_ear_fd(ear), .events = POLLIN };
+	bool away = false;
+	int rc;
 
 	while (fflush(stdout) == 0) {
 		if (poll(&pfd, 1, LOOK_MS) == 1)
 			feed_ear_clear(ear);
-		if (read_all(r, err) == -1)
+		rc = read_all(r, err);
+		if (rc == -1 && err->code != ERR_STORE &&
+		    err->code != ERR_UNSURE)
 			return -1;
+		tell_away(&away, rc == -1, err->text);
 	}
 	return 0;
 }
@@ -138,14 +170,14 @@ events_report(const struct cli_command *self, const struct cli_site *site,
 	r->store = site->store;
 	r->feed.since = since;
 	r->json = json;
-	if (follows && (ear = feed_ear_new(&options, &err)) == NULL)
-		goto out;
-	if ((rc = read_all(r, &err)) == 0 && follows)
-		rc = follow(r, ear, &err);
+	/* the ear rings when it is there: nothing is missed before */
+	rc = since == -1 ? skip_all(r, &err) : read_all(r, &err);
+	if (rc == 0 && follows)
+		rc = (ear = feed_ear_new(&options, &err)) == NULL
+		    ? -1
+		    : follow(r, ear, &err);
 	else if (rc == 0 && !r->any && !json)
 		puts("Nothing has happened.");
-
-out:
 	feed_ear_free(ear);
 	free(r);
 	return rc == -1 ? cli_fail(self, err.text) : 0;
@@ -154,11 +186,12 @@ out:
 static int
 events_run(const struct cli_command *self, int argc, char **argv)
 {
-	const char *conf = NULL, *since = "0";
-	bool follows = false, json = false;
+	const char *conf = NULL, *since = NULL;
+	bool follows = false, fresh = false, json = false;
 	const struct cli_option options[] = {
 		{ 'c', "config", &conf, NULL },
 		{ 'f', "follow", NULL, &follows },
+		{ 'n', "new", NULL, &fresh },
 		{ 's', "since", &since, NULL },
 		{ 'j', "json", NULL, &json },
 		{ 0, NULL, NULL, NULL },
@@ -168,13 +201,19 @@ events_run(const struct cli_command *self, int argc, char **argv)
 
 	if (cli_options(self, argc, argv, options, 0, 0, &rc) == -1)
 		return rc;
-	if (!str_is_digits(since, 1, 18))
+	if (since != NULL && !str_is_digits(since, 1, 18))
 		return cli_usage(
 		    self, "--since %s: not the number of an event", since);
+	if (fresh && (!follows || since != NULL))
+		return cli_usage(
+		    self, "--new goes with --follow and without --since");
 	if ((rc = cli_begin(self, &site, conf)) != 0)
 		return rc;
-	rc =
-	    events_report(self, &site, strtoll(since, NULL, 10), follows, json);
+	rc = events_report(self, &site,
+	    fresh               ? -1
+		: since != NULL ? strtoll(since, NULL, 10)
+				: 0,
+	    follows, json);
 	cli_close(&site);
 	return rc;
 }
@@ -183,7 +222,8 @@ const struct cli_command cli_events = {
 	.name = "events",
 	.summary = "Print what happens: holds, cases, changes of status",
 	.help =
-	    "Usage: holdline events [-c FILE] [--follow] [--since N] [--json]\n"
+	    "Usage: holdline events [-c FILE] [--follow] [--since N | --new]\n"
+	    "                       [--json]\n"
 	    "\n"
 	    "Prints events in their order, whichever server they happened on:\n"
 	    "  hold     a hold was placed and its case opened\n"
@@ -195,7 +235,11 @@ const struct cli_command cli_events = {
 	    "\n"
 	    "Options:\n"
 	    "  -c, --config FILE  configuration file\n"
-	    "  -f, --follow       go on with what happens from now on\n"
+	    "  -f, --follow       print what has happened, then go on with\n"
+	    "                     what happens, until ended; while the store\n"
+	    "                     is away, wait for it\n"
+	    "  -n, --new          with --follow: begin at the end, with what\n"
+	    "                     happens from now on\n"
 	    "  -s, --since N      only events after number N\n"
 	    "  -j, --json         print JSON, a line each\n"
 	    "  -h, --help         print this\n"

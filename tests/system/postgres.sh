@@ -31,9 +31,24 @@ call --id c2 --keys "$taro_keys" --json >"$here/c2.json"
 is "a second call says already" already "$(field result <"$here/c2.json")"
 is "with the same receipt" "$receipt" "$(field receipt <"$here/c2.json")"
 
+# Two follow what happens, one from now on.
+"$bin/holdline" events -c "$here/conf" --follow >"$here/events" 2>"$here/events.err" &
+follower=$!
+"$bin/holdline" events -c "$here/conf" --follow --new >"$here/new" 2>"$here/new.err" &
+newcomer=$!
+pids="$pids $follower $newcomer"
+ok "what has been is printed" until_true grep -q "^2 .*visible" "$here/events"
+# who listens knows where the end is
+listens() { [ "$(pg "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")" = 3 ]; }
+ok "both listen" until_true listens
+
 # The primary dies between two calls, and is there again.
 kill_postgres
+ok "who follows says so" until_true grep -q "goes on when it is back" "$here/events.err"
 ok "PostgreSQL is back" start_postgres
+ok "and when it is back" until_true grep -q "the store is back" "$here/events.err"
+is "once each" 2 "$(wc -l <"$here/events.err")"
+ok "the newcomer, too" until_true grep -q "the store is back" "$here/new.err"
 call --id c3 --keys "1,19850412,1000001,0000,4711#,19850412,1000001,0000,4711#" --json >"$here/c3.json"
 is "wrong answers lead to a person" person "$(field next <"$here/c3.json")"
 
@@ -50,6 +65,14 @@ is "nothing was held" 0 "$(pg "SELECT count(*) FROM holds WHERE call_id = 'c4'")
 call --id c5 --keys "$hana_keys" --json >"$here/c5.json"
 is "the next call is as ever" visible "$(field result <"$here/c5.json")"
 is "held" H "$(cache 0b02)"
+ok "who follows has gone on" until_true grep -q "^4 .*visible" "$here/events"
+is "with each event once" "1 2 3 4" "$(cut -d' ' -f1 <"$here/events" | xargs)"
+ok "who began at the end, too" until_true grep -q "^4 .*visible" "$here/new"
+is "with nothing from before" "3 4" "$(cut -d' ' -f1 <"$here/new" | xargs)"
+kill "$follower" "$newcomer"
+wait "$follower" "$newcomer" 2>/dev/null
+fails "from now on without following" "--new goes with --follow" \
+	"$bin/holdline" events -c "$here/conf" --new
 
 # A second server: the same call there is the same hold.
 first=$pid
