@@ -21,7 +21,8 @@ char *registry_reject_choose(
     const char *name, const char *asked, int fd, struct err *err);
 
 /* Make it, or begin anew, and write its header.  Owned (registry_reject_close);
- * NULL with *err: ERR_IO, or ERR_CONFLICT while another process writes it, which
+ * NULL with *err: ERR_IO; ERR_REFUSED when it is a pipe, or a file that belongs
+ * to another user; ERR_CONFLICT while another process writes it, which
  * then has lost nothing. */
 FILE *registry_reject_open(const char *path, struct err *err);
 

@@ -36,6 +36,13 @@ registry_reject_choose(
 	return NULL;
 }
 
+static int
+broken(const char *path, struct err *err)
+{
+	return err_set(err, ERR_IO, "rejected rows cannot be written to %s: %s",
+	    path, strerror(errno));
+}
+
 /* Two that write one list would cut off what the other one has written.  The
  * lock ends with the file, however its process ends; where there are no locks
  * it is as if nobody else was there. */
@@ -56,8 +63,30 @@ taken(int fd, const char *path, struct err *err)
 	return NULL;
 }
 
-/* A file that was there before may have been open to others; a device or a
- * pipe is left as it is.  Only an older list of rejected rows is overwritten:
+/* What was there already: a pipe blocks when nobody reads it, and its owner
+ * can read a file whatever its mode. */
+static int
+check_kind(int fd, const char *path, struct err *err)
+{
+	const char *why = NULL;
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return broken(path, err);
+	if (S_ISFIFO(st.st_mode))
+		why = "it is a pipe";
+	else if (S_ISREG(st.st_mode) && st.st_uid != geteuid())
+		why = "it belongs to another user, who could read them";
+	return why == NULL
+	    ? 0
+	    : err_set(err, ERR_REFUSED,
+		  "rejected rows are not written to %s: %s; name another file "
+		  "with --rejects",
+		  path, why);
+}
+
+/* A file that was there before may have been open to others; a device is left
+ * as it is.  Only an older list of rejected rows is overwritten:
  * a slip of the keyboard must not cost the store or the key. */
 static int
 make_private(int fd)
@@ -87,6 +116,10 @@ registry_reject_open(const char *path, struct err *err)
 	int fd, rc;
 
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd != -1 && check_kind(fd, path, err) == -1) {
+		close(fd);
+		return NULL;
+	}
 	rc = fd == -1 ? -1 : make_private(fd);
 	if (rc == 0 && (f = fdopen(fd, "w")) != NULL) {
 		fputs(REJECT_HEADER, f);
@@ -103,13 +136,6 @@ registry_reject_open(const char *path, struct err *err)
 	return NULL;
 }
 
-static int
-broken(const char *path, struct err *err)
-{
-	return err_set(err, ERR_IO, "rejected rows cannot be written to %s: %s",
-	    path, strerror(errno));
-}
-
 FILE *
 registry_reject_reopen(const char *path, int64_t len, struct err *err)
 {
@@ -122,7 +148,7 @@ registry_reject_reopen(const char *path, int64_t len, struct err *err)
 	if (fd != -1 && is_taken(fd))
 		return taken(fd, path, err);
 	if (fd != -1 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	    st.st_size >= len &&
+	    st.st_uid == geteuid() && st.st_size >= len &&
 	    pread(fd, had, sizeof(had) - 1, 0) == sizeof(had) - 1 &&
 	    strcmp(had, REJECT_HEADER) == 0 && ftruncate(fd, len) == 0 &&
 	    lseek(fd, 0, SEEK_END) == len && (f = fdopen(fd, "w")) != NULL)

@@ -222,6 +222,26 @@ flock bad.csv.rejects "$HOLDLINE_BIN/holdline" registry import -c conf \
 rc=$?
 ok "a list of its own is filled meanwhile" cmp -s mine rejects.before
 
+# A pipe fills up, and somebody else's file is read by somebody else.
+mkfifo pipe
+run registry import -c conf --rejects pipe bad.csv
+ok "rejects are not written to a pipe" exits 1
+ok "which is said" warns "it is a pipe"
+if [ "$(id -u)" = 0 ]; then
+	echo line,reason,row >others
+	chown 65534 others
+	chmod 644 others
+	run registry import -c conf --rejects others bad.csv
+	ok "nor to another user's file" exits 1
+	ok "which is said, too" warns "it belongs to another user"
+	ok "and nothing is in it" lines others 1
+	ok "and it is as it was" test "$(stat -c %a others)" = 644
+	chown 65534 bad.csv.rejects
+	run registry import -c conf bad.csv
+	ok "nor to one from before" exits 1
+	rm bad.csv.rejects
+fi
+
 if [ -c /dev/full ]; then
 	run registry import -c conf --rejects /dev/full bad.csv
 	ok "a full disk for rejects is a failure" exits 1
