@@ -20,15 +20,14 @@ struct registry_first {
 	int fd;              /* of the file, borrowed; read at its places */
 	int64_t size;        /* of the file */
 	bool bar;            /* somebody is looking */
-	uint8_t key[STORE_MAC_SIZE];
 	int64_t run;
 	enum store_first_stage stage; /* ROWS: they are to be read */
 };
 
-/* Begin, or go on with what resume->mark says, of a file of `size` bytes.
- * Returns 0, or -1 with *err. */
+/* Begin, or go on with what resume->mark says, of a file of `size` bytes; when
+ * nothing is kept, the mark is forgotten.  Returns 0, or -1 with *err. */
 int registry_first_begin(struct registry_first *f, struct store *store,
-    const struct registry_resume *resume, int64_t size, bool from_start,
+    struct registry_resume *resume, int64_t size, bool from_start,
     struct err *err);
 
 /* All rows are there, as *mark says (NULL: an earlier run has said so): make
@@ -36,13 +35,22 @@ int registry_first_begin(struct registry_first *f, struct store *store,
 int registry_first_place(struct registry_first *f,
     const struct store_import_mark *mark, struct err *err);
 
-/*
- * Read what is to be read again, and end the first load.  `options` as for the
- * rows, but for header, mark and first.  *counts, of the rows so far, becomes
- * what all of them have done.
- */
+/* What was read again. */
+struct registry_again {
+	int64_t fresh, changed; /* rows */
+	int64_t refused;        /* by the store */
+	int64_t rows;
+};
+
+/* Read what is to be read again.  `options` as for the rows. */
+int registry_first_again(struct registry_first *f,
+    const struct registry_load_options *options, struct registry_again *again,
+    struct err *err);
+
+/* All that was rejected is safe: end the first load.  *counts, of the rows,
+ * becomes what all of them have done. */
 int registry_first_end(struct registry_first *f,
-    const struct registry_load_options *options, struct registry_counts *counts,
+    const struct registry_again *again, struct registry_counts *counts,
     struct err *err);
 
 #endif

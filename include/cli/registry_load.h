@@ -61,8 +61,8 @@ struct registry_load_options {
 	/* of a file of news, instead; borrowed */
 	const struct delta_header *delta_header;
 	const struct store_delta_file *delta;
-	int64_t
-	    first; /* an import: by store_first_page(), of that run; 0 = not */
+	int64_t first; /* of an import: the run of a first load; 0 = none */
+	bool again;    /* its rows are read again; or else for the first time */
 	unsigned int threads; /* for PINs; 0: no threads (tests) */
 	int64_t pause_us; /* for others, between two pages; under a second */
 	int64_t page_us;  /* pages get as large as are stored in that time;

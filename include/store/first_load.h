@@ -19,8 +19,12 @@
  *	store_first_done
  *
  * Who begins takes over from a process that is at it still: what that one asks
- * from then on is ERR_CONFLICT.  From begin to swap store_put(), store_put_page() and news of the registry
- * are refused (ERR_REFUSED), so that the registry is still empty then.
+ * from then on is ERR_CONFLICT, as is a page that is read again with its run.
+ * From begin to swap store_put() and store_put_page() are refused
+ * (ERR_REFUSED), so that the registry is still empty then; news of the registry
+ * are refused to the end, and so is the lease of the heartbeat that asks
+ * for a whole registry.  From the swap on an import that comes to its end
+ * (store_import_end) ends the first load, too.
  */
 #ifndef STORE_FIRST_LOAD_H
 #define STORE_FIRST_LOAD_H
@@ -45,10 +49,11 @@ struct store_first_begin {
 	/* in */
 	uint8_t key[STORE_MAC_SIZE]; /* of store_import_mark */
 	bool from_start;             /* forget all, of whatever file */
-	int64_t taken;               /* of the mark; 0 = there is none */
+	/* in and out: of the mark; 0 = there is none, or nothing is kept */
+	int64_t taken;
 	/* out */
 	enum store_first_stage stage;
-	int64_t run; /* for all that follows */
+	int64_t run; /* for all that follows; never 0 */
 };
 void store_first_begin(struct store *s, struct store_first_begin *r);
 
@@ -114,9 +119,7 @@ void store_first_next(struct store *s, struct store_first_next *r);
 /* It is over: forget what was only needed for it, with the file's mark. */
 struct store_first_done {
 	struct store_req req;
-	/* in */
-	int64_t run;
-	uint8_t key[STORE_MAC_SIZE];
+	int64_t run;   /* in */
 	int64_t twice; /* out: rows that key's sift took out */
 };
 void store_first_done(struct store *s, struct store_first_done *r);

@@ -34,7 +34,10 @@ struct store_lease {
 	int64_t ttl_us;               /* > 0 */
 	int64_t above;                /* 0 = none was met */
 	bool release;                 /* give it back instead */
+	bool if_whole; /* take it only when the registry is: somebody is on
+			  record, and no first load is under way */
 	/* out */
+	bool not_whole;                /* so it was not taken */
 	bool held;                     /* by the one who asks, from now on */
 	int64_t fence;                 /* of the ownership that there is */
 	char owner[STORE_NODE_ID + 1]; /* "" = nobody's */

@@ -81,6 +81,7 @@ struct store_put_page {
 	/* in */
 	size_t n;                /* at most STORE_PAGE_MAX */
 	struct store_put **rows; /* borrowed */
+	int64_t run; /* of a first load whose page is read again; 0 = none */
 	const struct store_import_mark
 	    *mark; /* kept with the rows; NULL = none */
 };
@@ -95,7 +96,8 @@ struct store_import_find {
 };
 void store_import_find(struct store *s, struct store_import_find *r);
 
-/* The end was reached, or another start is wanted: forget the mark. */
+/* The end was reached: forget the mark.  A first load whose rows are in place is
+ * over then, too. */
 struct store_import_end {
 	struct store_req req;
 	uint8_t key[STORE_MAC_SIZE]; /* in */

@@ -17,20 +17,21 @@
 
 int
 registry_first_begin(struct registry_first *f, struct store *store,
-    const struct registry_resume *resume, int64_t size, bool from_start,
+    struct registry_resume *resume, int64_t size, bool from_start,
     struct err *err)
 {
 	struct store_first_begin r = { .from_start = from_start,
 		.taken = resume->found ? resume->mark.taken : 0 };
 
-	memcpy(f->key, resume->mark.key, sizeof(f->key));
-	memcpy(r.key, f->key, sizeof(r.key));
+	memcpy(r.key, resume->mark.key, sizeof(r.key));
 	f->store = store;
 	f->fd = resume->fd;
 	f->size = size;
 	store_first_begin(store, &r);
 	if (store_await(f->store, &r.req, err) == -1)
 		return -1;
+	if (r.taken == 0)
+		registry_resume_forget(resume);
 	f->run = r.run;
 	f->stage = r.stage;
 	return 0;
@@ -195,7 +196,7 @@ read_pages(struct again *a, struct csv *csv)
 
 	options.header = &a->header;
 	options.mark = NULL;
-	options.first = 0;
+	options.again = true;
 	options.reject = on_reject;
 	options.ctx = a;
 	a->page.run = a->f->run;
@@ -213,49 +214,55 @@ read_pages(struct again *a, struct csv *csv)
 	}
 }
 
-static int
-end(struct again *a, struct registry_counts *c, struct err *err)
-{
-	struct registry_counts again = registry_load_counts(a->load);
-	struct store_first_done done;
-
-	memset(&done, 0, sizeof(done));
-	done.run = a->f->run;
-	memcpy(done.key, a->f->key, sizeof(done.key));
-	store_first_done(a->f->store, &done);
-	if (store_await(a->f->store, &done.req, err) == -1)
-		return -1;
-	if (c->rows == 0) /* they were read by an earlier run */
-		c->rows = again.rows;
-	c->fresh += again.fresh - done.twice;
-	c->changed = again.changed - a->odd;
-	c->rejected += a->refused;
-	if (c->fresh < 0)
-		c->fresh = 0;
-	if (c->changed < 0)
-		c->changed = 0;
-	c->unchanged = c->rows - c->fresh - c->changed - c->rejected;
-	if (c->unchanged < 0)
-		c->unchanged = 0;
-	return 0;
-}
-
 int
-registry_first_end(struct registry_first *f,
-    const struct registry_load_options *options, struct registry_counts *counts,
+registry_first_again(struct registry_first *f,
+    const struct registry_load_options *options, struct registry_again *again,
     struct err *err)
 {
 	struct again a = { .f = f, .options = options };
 	struct csv *csv = csv_new(on_row, &a);
-	int rc = -1;
+	struct registry_counts c;
+	int rc = 0;
 
 	if (csv == NULL)
 		return err_set(err, ERR_NOMEM, "out of memory");
-	if (read_header(&a, csv) == -1 || read_pages(&a, csv) == -1)
+	if (read_header(&a, csv) == -1 || read_pages(&a, csv) == -1) {
 		*err = a.err;
-	else
-		rc = end(&a, counts, err);
+		rc = -1;
+	} else {
+		c = registry_load_counts(a.load);
+		*again = (struct registry_again){ .fresh = c.fresh,
+			.changed = c.changed - a.odd,
+			.refused = a.refused,
+			.rows = c.rows };
+	}
 	registry_load_free(a.load);
 	csv_free(csv);
 	return rc;
+}
+
+static int64_t
+not_less(int64_t n)
+{
+	return n > 0 ? n : 0;
+}
+
+int
+registry_first_end(struct registry_first *f, const struct registry_again *again,
+    struct registry_counts *c, struct err *err)
+{
+	struct store_first_done done;
+
+	memset(&done, 0, sizeof(done));
+	done.run = f->run;
+	store_first_done(f->store, &done);
+	if (store_await(f->store, &done.req, err) == -1)
+		return -1;
+	if (c->rows == 0) /* they were read by an earlier run */
+		c->rows = again->rows;
+	c->fresh = not_less(c->fresh + again->fresh - done.twice);
+	c->changed = not_less(again->changed);
+	c->rejected += again->refused;
+	c->unchanged = not_less(c->rows - c->fresh - c->changed - c->rejected);
+	return 0;
 }

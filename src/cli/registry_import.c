@@ -76,32 +76,34 @@ on_mark(void *ctx, uint64_t start, uint64_t line,
 	    &im->resume, start, line, rejects, mark, err);
 }
 
-/* If the rejected rows so far are gone, only reading all rows again can tell
- * which they were. */
+/* Go on with the rows that were rejected so far; *gone: they are not there. */
 static int
-resume_rejects(struct import *im)
+resume_rejects(struct import *im, bool *gone)
 {
-	if (im->resume.mark.rejects == 0)
+	*gone = false;
+	if (!im->resume.found || im->resume.mark.rejects == 0)
 		return 0;
 	im->reject_file = registry_reject_reopen(
 	    im->rejects, im->resume.mark.rejects, &im->err);
-	if (im->reject_file != NULL)
-		return 0;
-	if (im->err.code == ERR_CONFLICT)
-		return -1;
-	fprintf(stderr,
-	    "An earlier import was stopped, but %s; starting from "
-	    "the start.\n",
-	    im->err.text);
-	registry_resume_forget(&im->resume);
-	return 0;
+	*gone = im->reject_file == NULL;
+	return *gone && im->err.code == ERR_CONFLICT ? -1 : 0;
+}
+
+static int
+close_rejects(struct import *im)
+{
+	FILE *f = im->reject_file;
+
+	im->reject_file = NULL;
+	return registry_reject_close(f, im->rejects, &im->err);
 }
 
 /* A first load: its rows may all be there. */
 static bool
 rows_are_in(const struct import *im)
 {
-	return im->is_first && im->first.stage != STORE_FIRST_ROWS;
+	return im->first.stage == STORE_FIRST_INDEX ||
+	    im->first.stage == STORE_FIRST_AGAIN;
 }
 
 static int
@@ -112,40 +114,45 @@ first_begin(struct import *im, bool from_start)
 	    im->progress.size, from_start, &im->err);
 }
 
-/* The rejected rows are lost, but not what they were rejected from. */
-static int
-first_rejects(struct import *im)
+/* All rows were taken in before. */
+static void
+say_rows_are_in(const struct import *im, bool gone)
 {
 	fprintf(stderr,
 	    "All rows were taken in by an earlier run; going on after "
 	    "them.\n");
-	if (im->resume.mark.rejects == 0)
-		return 0;
-	im->reject_file = registry_reject_reopen(
-	    im->rejects, im->resume.mark.rejects, &im->err);
-	if (im->reject_file != NULL)
-		return 0;
-	if (im->err.code == ERR_CONFLICT)
-		return -1;
-	fprintf(
-	    stderr, "The lines that it rejected are lost: %s.\n", im->err.text);
-	return 0;
+	if (gone)
+		fprintf(stderr, "The lines that it rejected are lost: %s.\n",
+		    im->err.text);
 }
 
-/* Where rows were taken in before, by a first load or not. */
+/* Where rows were taken in before, by a first load or not.  Only reading all
+ * rows again can tell which ones were rejected. */
 static int
 resume_at(struct import *im)
 {
-	if (im->is_first && first_begin(im, im->from_start) == -1)
+	bool gone;
+
+	if (resume_rejects(im, &gone) == -1 ||
+	    (im->is_first && first_begin(im, im->from_start) == -1))
 		return -1;
-	if (rows_are_in(im))
-		return first_rejects(im);
-	if (!im->resume.found)
+	if (rows_are_in(im)) {
+		say_rows_are_in(im, gone);
 		return 0;
-	if (resume_rejects(im) == -1)
-		return -1;
+	}
+	if (!im->resume.found && close_rejects(im) == -1)
+		return -1; /* a list of rows that nothing was kept of */
+	if (im->resume.found && gone) {
+		fprintf(stderr,
+		    "An earlier import was stopped, but %s; starting from "
+		    "the start.\n",
+		    im->err.text);
+		registry_resume_forget(&im->resume);
+		if (im->is_first)
+			return first_begin(im, true);
+	}
 	im->jump = im->resume.found;
-	return !im->jump && im->is_first ? first_begin(im, true) : 0;
+	return 0;
 }
 
 /* Is there something to go on with? */
@@ -294,22 +301,25 @@ explain(struct import *im, const struct cli_command *self)
 	return cli_fail(self, text);
 }
 
-/* What a first load does after its rows, all of which are marked. */
+/* What a first load does after its rows, all of which are marked.  The list of
+ * rejected ones is closed before the store forgets that there was one. */
 static int
 first_end(struct import *im, struct registry_counts *counts)
 {
 	struct registry_load_options options = load_options(im);
 	const uint64_t size = (uint64_t)im->progress.size;
-	struct store_import_mark mark;
+	struct store_import_mark mark = im->resume.mark;
+	struct registry_again again;
 
 	registry_progress_clear(&im->progress);
-	if (rows_are_in(im))
-		mark = im->resume.mark;
-	else if (on_mark(im, size, 0, &mark, &im->err) == -1)
+	if (!rows_are_in(im) && on_mark(im, size, 0, &mark, &im->err) == -1)
 		return -1;
-	if (registry_first_place(&im->first, &mark, &im->err) == -1)
+	if (registry_first_place(&im->first, &mark, &im->err) == -1 ||
+	    registry_first_again(&im->first, &options, &again, &im->err) ==
+		-1 ||
+	    close_rejects(im) == -1)
 		return -1;
-	return registry_first_end(&im->first, &options, counts, &im->err);
+	return registry_first_end(&im->first, &again, counts, &im->err);
 }
 
 static int
@@ -328,7 +338,7 @@ import(struct import *im, const struct cli_command *self)
 		counts = registry_load_counts(im->load);
 	if (rc == 0 && im->is_first)
 		rc = first_end(im, &counts);
-	if (registry_reject_close(im->reject_file, im->rejects, &im->err) == -1)
+	if (close_rejects(im) == -1)
 		rc = -1;
 	if (rc == 0 && im->resume.store != NULL && !im->is_first)
 		rc = registry_resume_end(&im->resume, &im->err);

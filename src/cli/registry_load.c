@@ -170,6 +170,12 @@ is_news(const struct registry_load *load)
 	return load->options.delta != NULL;
 }
 
+static bool
+is_first(const struct registry_load *load)
+{
+	return load->options.first != 0 && !load->options.again;
+}
+
 static size_t
 rows_most(const struct registry_load *load)
 {
@@ -227,9 +233,9 @@ registry_load_threads(void)
 static struct store_req *
 page_req(const struct registry_load *load, struct page *page)
 {
-	return is_news(load)           ? &page->delta.req
-	    : load->options.first != 0 ? &page->first.req
-				       : &page->put.req;
+	return is_news(load) ? &page->delta.req
+	    : is_first(load) ? &page->first.req
+			     : &page->put.req;
 }
 
 static void
@@ -237,7 +243,7 @@ page_hand_in(const struct registry_load *load, struct page *page)
 {
 	if (is_news(load))
 		store_delta_page(load->options.store, &page->delta);
-	else if (load->options.first != 0)
+	else if (is_first(load))
 		store_first_page(load->options.store, &page->first);
 	else
 		store_put_page(load->options.store, &page->put);
@@ -265,7 +271,9 @@ gather_rows(struct registry_load *load, struct page *page)
 		else
 			page->rows[n++] = &job->news.put;
 	}
-	page->put = (struct store_put_page){ .n = n, .rows = page->rows };
+	page->put = (struct store_put_page){
+		.n = n, .rows = page->rows, .run = load->options.first
+	};
 	page->first = (struct store_first_page){ .run = load->options.first,
 		.n = n,
 		.rows = page->rows,

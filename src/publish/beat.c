@@ -60,7 +60,7 @@ struct beat {
 
 	/* how long something waits */
 	int64_t mark_seq, mark_us;
-	bool withheld, doubted;
+	bool withheld, doubted, unwanted;
 };
 
 static void beat_tick(void *ctx);
@@ -409,6 +409,21 @@ on_progress(struct store_req *req)
 	}
 }
 
+/* A store that has nobody may be the wrong one: what the cache has is left
+ * alone, and is proved by nobody. */
+static void
+beat_say_unwanted(struct beat *b)
+{
+	if (b->lease.not_whole && !b->unwanted)
+		log_warn("publish", NULL,
+		    "event=heartbeat-unwanted hint=\"nobody is on record, or a "
+		    "first load of the registry has not ended: the cache is "
+		    "left alone and responders answer try later; import the "
+		    "registry, go on with the first load, or see that store "
+		    "names the right place\"");
+	b->unwanted = b->lease.not_whole;
+}
+
 static void
 on_lease(struct store_req *req)
 {
@@ -417,6 +432,7 @@ on_lease(struct store_req *req)
 	b->asking = false;
 	if (b->stopped || req->err.code != ERR_NONE)
 		return; /* what was ours is ours until its end */
+	beat_say_unwanted(b);
 	if (!b->lease.held || mono_us(b) >= b->asked_us + LEASE_US) {
 		beat_lose(b);
 		return;
@@ -439,6 +455,7 @@ beat_ask(struct beat *b, bool release)
 	b->lease.ttl_us = LEASE_US;
 	b->lease.above = b->above;
 	b->lease.release = release;
+	b->lease.if_whole = true;
 	b->lease.req.done = on_lease;
 	b->lease.req.ctx = b;
 	store_lease(b->o.store, &b->lease);

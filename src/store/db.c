@@ -123,13 +123,22 @@ db_script(struct store_db *db, const char *sql, struct err *err)
 }
 
 int
+db_swap_check(struct store_db *db, struct err *err)
+{
+	return db->engine->swap_check == NULL
+	    ? 0
+	    : db_script(db, db->engine->swap_check, err);
+}
+
+int
 db_swap(struct store_db *db, struct err *err)
 {
 	static const char *const names[] = { "holders", "certificates" };
 	int64_t last;
 	size_t i;
 
-	if (db_script(db, db->engine->swap, err) == -1)
+	if (db_swap_check(db, err) == -1 ||
+	    db_script(db, db->engine->swap, err) == -1)
 		return -1;
 	for (i = 0; i < 2; i++)
 		if (db->engine->last_number(db, names[i], "id", &last, err) ==

@@ -30,6 +30,9 @@ enum db_mode {
 	/* run() only reads, and all it reads is of one instant (PostgreSQL:
 	 * REPEATABLE READ, READ ONLY) */
 	DB_READ,
+	/* run() writes only what it alone looks at, however long that takes
+	 * (PostgreSQL: READ COMMITTED, and a DB_ALONE need not wait for it) */
+	DB_ASIDE,
 	/* run() writes; what it rests on it locks first and reads then, see
 	 * DB_FOR_UPDATE and db_lock(); the rest may change under it
 	 * (PostgreSQL: READ COMMITTED, which lets nodes write beside each
@@ -129,6 +132,9 @@ int db_script(struct store_db *db, const char *sql, struct err *err);
 /* Inside a DB_ALONE transaction: put the tables first_holders and
  * first_certificates in the place of those without first_, which are empty. */
 int db_swap(struct store_db *db, struct err *err);
+
+/* Could it, as far as what others have made on these tables goes? */
+int db_swap_check(struct store_db *db, struct err *err);
 
 /* Inside a DB_ALONE transaction: db_script(), and set the version. */
 int db_upgrade(

@@ -310,7 +310,7 @@ page_run(struct store_db *db, struct store_req *req, struct err *err)
 	int64_t applied;
 	size_t i;
 
-	if (first_load_none(db, err) == -1 ||
+	if (first_load_none(db, false, err) == -1 ||
 	    delta_file_lock(db, r->file, &applied, err) == -1)
 		return -1;
 	for (i = 0; i < r->n; i++) {

@@ -54,8 +54,9 @@ struct db_engine {
 	int (*script)(struct store_db *db, const char *sql, struct err *err);
 	int (*set_version)(
 	    struct store_db *db, int64_t version, struct err *err);
-	/* See db_swap(). */
-	const char *swap;
+	/* See db_swap(); first a check of what could not be kept, NULL =
+	 * nothing is in the way. */
+	const char *swap_check, *swap;
 	int (*begin)(struct store_db *db, enum db_mode mode, struct err *err);
 	/* The transaction is over, whatever it returns. */
 	int (*commit)(struct store_db *db, struct err *err);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sodium.h>
+
 #include "registry_page.h"
 #include "store/first_load.h"
 
@@ -14,6 +16,8 @@
  * next to nothing; the names of the others are free from now on.
  */
 static const char begin[] =
+    "DROP INDEX IF EXISTS holders_ref;" /* of an earlier one, of nobody */
+    "DROP INDEX IF EXISTS certificates_serial;"
     "DROP INDEX IF EXISTS holders_tag;"
     "DROP INDEX IF EXISTS certificates_holder;"
     "DROP INDEX IF EXISTS certificates_changed;"
@@ -70,17 +74,14 @@ static int
 state_read(struct store_db *db, struct store_first_begin *r,
     uint8_t key[STORE_MAC_SIZE], struct err *err)
 {
-	struct db_query *q =
-	    db_query(db, "SELECT stage, key, run FROM first_load");
+	struct db_query *q = db_query(db, "SELECT stage, key FROM first_load");
 	int rc = db_step(q, err);
 
 	r->stage = 0;
-	r->run = 0;
 	if (rc != 1)
 		return rc;
 	r->stage = (enum store_first_stage)db_get_int(q);
 	db_get_blob(q, key, STORE_MAC_SIZE);
-	r->run = db_get_int(q);
 	return 0;
 }
 
@@ -97,12 +98,13 @@ first_load_is(struct store_db *db, int64_t run, struct err *err)
 }
 
 int
-first_load_none(struct store_db *db, struct err *err)
+first_load_none(struct store_db *db, bool rows_in_place, struct err *err)
 {
-	struct db_query *q =
-	    db_query(db, "SELECT one FROM first_load WHERE stage < 3");
+	struct db_query *q = db_query(db, "SELECT stage FROM first_load");
 	int rc = db_step(q, err);
 
+	if (rc == 1 && rows_in_place && db_get_int(q) == STORE_FIRST_AGAIN)
+		return 0;
 	if (rc == 1)
 		return err_set(err, ERR_REFUSED,
 		    "a first load of the registry is under way; let it end, or "
@@ -124,28 +126,37 @@ nobody_there(struct store_db *db, struct err *err)
 	return rc;
 }
 
+/* Never the number of a run before: one that was stopped may come back. */
 static int
-state_write(
-    struct store_db *db, const struct store_first_begin *r, struct err *err)
+state_write(struct store_db *db, struct store_first_begin *r, struct err *err)
 {
 	struct db_query *q;
 
+	randombytes_buf(&r->run, sizeof(r->run));
+	r->run = (r->run & INT64_MAX) | 1;
 	q = db_query(db,
-	    "INSERT INTO first_load (one, key, stage, run)"
-	    " VALUES (1, $1, $2, $3) ON CONFLICT (one) DO UPDATE SET"
+	    "INSERT INTO first_load (one, key, stage, keys, run)"
+	    " VALUES (1, $1, $2, 0, $3) ON CONFLICT (one) DO UPDATE SET"
 	    " key = excluded.key, stage = excluded.stage,"
-	    " run = excluded.run");
+	    " keys = CASE excluded.stage WHEN 1 THEN 0"
+	    " ELSE first_load.keys END, run = excluded.run");
 	db_bind_blob(q, r->key, sizeof(r->key));
 	db_bind_int(q, r->stage);
 	db_bind_int(q, r->run);
 	return db_run(q, err);
 }
 
+/* Where nobody is on record no mark of an import is true. */
 static int
 begin_new(struct store_db *db, struct store_first_begin *r, struct err *err)
 {
 	r->stage = STORE_FIRST_ROWS;
-	return nobody_there(db, err) == -1 ? -1 : db_script(db, begin, err);
+	r->taken = 0;
+	if (nobody_there(db, err) == -1 ||
+	    db_run(db_query(db, "DELETE FROM imports"), err) == -1 ||
+	    db_swap_check(db, err) == -1)
+		return -1;
+	return db_script(db, begin, err);
 }
 
 /* ---- going on */
@@ -220,7 +231,6 @@ begin_run(struct store_db *db, struct store_req *req, struct err *err)
 		rc = begin_new(db, r, err);
 	else if (r->taken == 0)
 		rc = changed_since(r->stage, err);
-	r->run++;
 	return rc == -1 ? -1 : state_write(db, r, err);
 }
 
@@ -395,6 +405,6 @@ page_run(struct store_db *db, struct store_req *req, struct err *err)
 void
 store_first_page(struct store *s, struct store_first_page *r)
 {
-	/* DB_WRITE: nobody else looks at these tables */
+	/* DB_WRITE: whose run it is must stay true */
 	store_submit(s, &r->req, page_run, DB_WRITE);
 }

@@ -53,13 +53,13 @@ static const struct {
 	const char *name, *twice, *make;
 } keys[STORE_FIRST_KEYS] = {
 	{ "certificates by serial", serials_twice,
-	    "CREATE UNIQUE INDEX IF NOT EXISTS certificates_serial"
+	    "CREATE UNIQUE INDEX certificates_serial"
 	    " ON first_certificates (serial, issuer)" },
 	{ "holders by reference", holders_twice,
-	    "CREATE UNIQUE INDEX IF NOT EXISTS holders_ref"
+	    "CREATE UNIQUE INDEX holders_ref"
 	    " ON first_holders (ref)" },
 	{ "holders by lookup tag", NULL,
-	    "CREATE INDEX IF NOT EXISTS holders_tag"
+	    "CREATE INDEX holders_tag"
 	    " ON first_holders (tag, key_version, pin, phones)" },
 };
 
@@ -71,28 +71,57 @@ store_first_key_name(unsigned int nr)
 }
 
 static int
+keys_made(struct store_db *db, int64_t *n, struct err *err)
+{
+	struct db_query *q = db_query(db, "SELECT keys FROM first_load");
+	int rc = db_step(q, err);
+
+	*n = rc == 1 ? db_get_int(q) : 0;
+	return rc == -1 ? -1 : 0;
+}
+
+/* Nobody else makes one: the state's row is locked. */
+static int
+key_note(struct store_db *db, const struct store_first_key *r, struct err *err)
+{
+	struct db_query *q;
+
+	q = db_query(db,
+	    "UPDATE first_load SET stage = 2, keys = $1 WHERE run = $2"
+	    " AND keys + 1 = $1");
+	db_bind_int(q, r->nr + 1);
+	db_bind_int(q, r->run);
+	return db_post(q, 1, err);
+}
+
+static int
 key_run(struct store_db *db, struct store_req *req, struct err *err)
 {
 	const struct store_first_key *r = (struct store_first_key *)req;
+	int64_t made;
 
 	assert(r->nr < STORE_FIRST_KEYS);
-	if (first_load_is(db, r->run, err) == -1)
+	if (first_load_is(db, r->run, err) == -1 ||
+	    keys_made(db, &made, err) == -1)
+		return -1;
+	if (r->nr < made)
+		return 0;
+	if (key_note(db, r, err) == -1)
 		return -1;
 	if (r->sift && keys[r->nr].twice != NULL &&
 	    (db_script(db, keys[r->nr].twice, err) == -1 ||
 		db_script(db, take_out, err) == -1))
 		return -1;
-	if (db_script(db, keys[r->nr].make, err) == -1 ||
-	    (r->mark != NULL && import_mark(db, r->mark, err) == -1))
+	if (db_script(db, keys[r->nr].make, err) == -1)
 		return -1;
-	return db_post(db_query(db, "UPDATE first_load SET stage = 2"), 1, err);
+	return r->mark != NULL ? import_mark(db, r->mark, err) : 0;
 }
 
 void
 store_first_key(struct store *s, struct store_first_key *r)
 {
-	/* DB_WRITE: nobody else looks at these tables */
-	store_submit(s, &r->req, key_run, DB_WRITE);
+	/* DB_ASIDE: nobody else looks at these tables, and it takes long */
+	store_submit(s, &r->req, key_run, DB_ASIDE);
 }
 
 /* ---- the place */
@@ -159,32 +188,36 @@ store_first_next(struct store *s, struct store_first_next *r)
 
 /* ---- the end */
 
+int
+first_load_end(struct store_db *db, int64_t *twice, struct err *err)
+{
+	struct db_query *q = db_query(db, "SELECT count(*) FROM first_twice");
+
+	if (db_step(q, err) != 1)
+		return -1;
+	*twice = db_get_int(q);
+	return db_script(db,
+	    "DROP TABLE first_pages;"
+	    "DROP TABLE first_twice;"
+	    "DROP TABLE first_again;"
+	    "DELETE FROM first_load;"
+	    "DELETE FROM imports",
+	    err);
+}
+
 static int
 done_run(struct store_db *db, struct store_req *req, struct err *err)
 {
 	struct store_first_done *r = (struct store_first_done *)req;
-	struct db_query *q;
 
-	if (first_load_is(db, r->run, err) == -1)
-		return -1;
-	q = db_query(db, "SELECT count(*) FROM first_twice");
-	if (db_step(q, err) != 1)
-		return -1;
-	r->twice = db_get_int(q);
-	if (db_script(db,
-		"DROP TABLE first_pages;"
-		"DROP TABLE first_twice;"
-		"DROP TABLE first_again;"
-		"DELETE FROM first_load",
-		err) == -1)
-		return -1;
-	q = db_query(db, "DELETE FROM imports WHERE key = $1");
-	db_bind_blob(q, r->key, sizeof(r->key));
-	return db_run(q, err);
+	return first_load_is(db, r->run, err) == -1
+	    ? -1
+	    : first_load_end(db, &r->twice, err);
 }
 
 void
 store_first_done(struct store *s, struct store_first_done *r)
 {
-	store_submit(s, &r->req, done_run, DB_WRITE);
+	/* DB_ALONE: an import may end it at the same moment */
+	store_submit(s, &r->req, done_run, DB_ALONE);
 }

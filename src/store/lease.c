@@ -74,6 +74,21 @@ lease_take(struct lease *lease, const struct store_lease *r, int64_t now_us)
 	lease->ttl_us = r->ttl_us;
 }
 
+/* Is somebody on record, and no first load under way? */
+static int
+is_whole(struct store_db *db, bool *whole, struct err *err)
+{
+	struct db_query *q;
+
+	q = db_query(db,
+	    "SELECT count(*) FROM (SELECT id FROM certificates LIMIT 1) AS c"
+	    " WHERE NOT EXISTS (SELECT one FROM first_load)");
+	if (db_step(q, err) != 1)
+		return -1;
+	*whole = db_get_int(q) == 1;
+	return 0;
+}
+
 /* The clock is read after the row was locked: who had to wait for it must not
  * judge by an instant that is over. */
 static int
@@ -82,13 +97,17 @@ lease_run(struct store_db *db, struct store_req *req, struct err *err)
 	struct store_lease *r = (struct store_lease *)req;
 	struct lease lease;
 	int64_t now_us;
-	bool mine, change;
+	bool mine, change, whole = true;
 
+	if (r->if_whole && is_whole(db, &whole, err) == -1)
+		return -1;
+	r->not_whole = !whole;
 	if (lease_read(db, r->name, &lease, err) == -1 ||
 	    db_clock(db, &now_us, err) == -1)
 		return -1;
 	mine = strcmp(lease.owner, r->node) == 0;
-	change = r->release ? mine : mine || lease_free(&lease, now_us);
+	change =
+	    r->release ? mine : whole && (mine || lease_free(&lease, now_us));
 	if (change && r->release)
 		lease.owner[0] = '\0';
 	else if (change)

@@ -277,7 +277,8 @@ static const char *const migrations[] = {
 	"	one INTEGER PRIMARY KEY CHECK (one = 1),"
 	"	key BLOB NOT NULL," /* of the file, as imports.key */
 	"	stage INTEGER NOT NULL,"
-	"	run INTEGER NOT NULL" /* grows with every process at it */
+	"	keys INTEGER NOT NULL," /* that were made */
+	"	run INTEGER NOT NULL"   /* of the process that is at it */
 	") STRICT;",
 };
 

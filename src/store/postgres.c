@@ -114,6 +114,7 @@ pg_begin(struct store_db *db, enum db_mode mode, struct err *err)
 {
 	static const char *const begin[] = {
 		[DB_READ] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+		[DB_ASIDE] = "BEGIN ISOLATION LEVEL READ COMMITTED",
 		[DB_WRITE] = "BEGIN ISOLATION LEVEL READ COMMITTED; "
 			     "SELECT pg_advisory_xact_lock_shared(" WRITERS ")",
 		[DB_ALONE] = "BEGIN ISOLATION LEVEL READ COMMITTED; "
@@ -266,6 +267,7 @@ const struct db_engine postgres_engine = {
 	.version = postgres_version,
 	.script = postgres_script,
 	.set_version = postgres_set_version,
+	.swap_check = postgres_swap_check,
 	.swap = postgres_swap,
 	.begin = pg_begin,
 	.commit = pg_commit,

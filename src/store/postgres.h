@@ -178,6 +178,6 @@ int postgres_check_owner(struct postgres_db *d, struct err *err);
 int postgres_version(struct store_db *db, int64_t *version, struct err *err);
 int postgres_script(struct store_db *db, const char *sql, struct err *err);
 int postgres_set_version(struct store_db *db, int64_t version, struct err *err);
-extern const char postgres_swap[];
+extern const char postgres_swap_check[], postgres_swap[];
 
 #endif

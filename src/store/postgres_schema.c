@@ -171,34 +171,74 @@ postgres_set_version(struct store_db *db, int64_t version, struct err *err)
 /* ---- tables in the place of others */
 
 /*
- * Keys of other tables that refer to the old ones go with them, and are made
- * anew for the new ones; who may read the old ones may read the new ones.
- * What PostgreSQL named after the first names gets the names that it would
- * have had, and the unique keys become the constraints that they stand for.
+ * What hangs on the old tables would be gone with them: keys of other tables
+ * that refer to them are made anew for the new ones, and so are rights, on
+ * columns and sequences, too; what others have made on them is refused, by its
+ * name.  What PostgreSQL named after the first names gets the names that it
+ * would have had, and the unique keys become the constraints that they stand
+ * for.  Whatever functions others may have made in our schema, pg_catalog's
+ * alone are called.
  */
+const char postgres_swap_check[] =
+    "DO $$ DECLARE odd text; BEGIN"
+    "  SELECT x INTO odd FROM (SELECT 'the policy ' || polname::text AS x,"
+    "    polrelid AS r FROM pg_catalog.pg_policy"
+    "   UNION ALL SELECT 'the trigger ' || tgname::text, tgrelid"
+    "    FROM pg_catalog.pg_trigger WHERE NOT tgisinternal"
+    "   UNION ALL SELECT 'a publication', prrelid"
+    "    FROM pg_catalog.pg_publication_rel"
+    "   UNION ALL SELECT 'row level security', oid"
+    "    FROM pg_catalog.pg_class WHERE relrowsecurity"
+    "   UNION ALL SELECT 'the view ' || v.relname::text, d.refobjid"
+    "    FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_rewrite AS w"
+    "    ON w.oid = d.objid JOIN pg_catalog.pg_class AS v"
+    "    ON v.oid = w.ev_class"
+    "    WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass)"
+    "   AS others WHERE r IN ('holders'::pg_catalog.regclass,"
+    "    'certificates'::pg_catalog.regclass) LIMIT 1;"
+    "  IF odd IS NOT NULL THEN RAISE EXCEPTION USING ERRCODE = '2BP01',"
+    "   MESSAGE = odd || ' stands on holders or certificates'; END IF;"
+    " END $$";
+
 const char postgres_swap[] =
     "DO $$ DECLARE"
-    "  keys text[]; grants text[]; one text;"
+    "  path text := pg_catalog.current_setting('search_path');"
+    "  s text := pg_catalog.quote_ident(pg_catalog.current_schema()::text);"
+    "  old oid[] := ARRAY['holders'::pg_catalog.regclass::oid,"
+    "    'certificates'::pg_catalog.regclass::oid];"
+    "  keys text[]; rights text[]; one text; owners text[];"
     " BEGIN"
+    "  PERFORM pg_catalog.set_config('search_path', 'pg_catalog', true);"
     "  SELECT array_agg(format('ALTER TABLE %s ADD CONSTRAINT %I %s',"
     "    conrelid::regclass, conname, pg_get_constraintdef(oid)))"
     "   INTO keys FROM pg_constraint WHERE contype = 'f'"
-    "   AND confrelid IN ('holders'::regclass, 'certificates'::regclass)"
-    "   AND conrelid <> 'certificates'::regclass;"
-    "  SELECT array_agg(format('GRANT %s ON %s TO %s', a.privilege_type,"
-    "    c.oid::regclass, CASE a.grantee WHEN 0 THEN 'PUBLIC'"
-    "    ELSE quote_ident(pg_get_userbyid(a.grantee)) END))"
-    "   INTO grants FROM pg_class AS c, aclexplode(c.relacl) AS a"
-    "   WHERE c.oid IN ('holders'::regclass, 'certificates'::regclass)"
-    "   AND a.grantee <> c.relowner;"
-    "  DROP TABLE certificates, holders CASCADE;"
+    "   AND confrelid = ANY (old) AND NOT conrelid = ANY (old);"
+    "  SELECT array_agg(format('GRANT %s%s ON %s %s.%I TO %s%s',"
+    "    a.privilege_type, CASE WHEN c.col IS NULL THEN ''"
+    "    ELSE format('(%I)', c.col) END, CASE c.relkind WHEN 'S'"
+    "    THEN 'SEQUENCE' ELSE 'TABLE' END, s, c.relname,"
+    "    CASE a.grantee WHEN 0 THEN 'PUBLIC'"
+    "    ELSE quote_ident(pg_get_userbyid(a.grantee)) END,"
+    "    CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END))"
+    "   INTO rights FROM (SELECT relname, relkind, relowner, relacl AS acl,"
+    "     NULL::name AS col FROM pg_class WHERE oid = ANY (old)"
+    "     OR oid IN (SELECT objid FROM pg_depend WHERE refobjid = ANY (old)"
+    "     AND classid = 'pg_class'::regclass AND deptype = 'i')"
+    "    UNION ALL SELECT relname, relkind, relowner, attacl, attname"
+    "     FROM pg_attribute JOIN pg_class AS t ON t.oid = attrelid"
+    "     WHERE attrelid = ANY (old) AND attacl IS NOT NULL) AS c,"
+    "    aclexplode(c.acl) AS a WHERE a.grantee <> c.relowner;"
+    "  SELECT array_agg(format('ALTER TABLE %s.%I OWNER TO %I', s, relname,"
+    "    pg_get_userbyid(relowner))) INTO owners"
+    "   FROM pg_class WHERE oid = ANY (old);"
+    "  FOR one IN SELECT format('ALTER TABLE %s DROP CONSTRAINT %I',"
+    "    conrelid::regclass, conname) FROM pg_constraint"
+    "   WHERE contype = 'f' AND confrelid = ANY (old)"
+    "   LOOP EXECUTE one; END LOOP;"
+    "  EXECUTE format('DROP TABLE %s.certificates, %s.holders', s, s);"
+    "  PERFORM set_config('search_path', path, true);"
     "  ALTER TABLE first_holders RENAME TO holders;"
     "  ALTER TABLE first_certificates RENAME TO certificates;"
-    "  SELECT keys || array_agg(format("
-    "    'ALTER TABLE %s RENAME CONSTRAINT %I TO %I', conrelid::regclass,"
-    "    conname, substr(conname, 7)))"
-    "   INTO keys FROM pg_constraint WHERE conname LIKE 'first\\_%'"
-    "   AND conrelid IN ('holders'::regclass, 'certificates'::regclass);"
     "  ALTER SEQUENCE first_holders_id_seq RENAME TO holders_id_seq;"
     "  ALTER SEQUENCE first_certificates_id_seq"
     "   RENAME TO certificates_id_seq;"
@@ -207,7 +247,16 @@ const char postgres_swap[] =
     "  ALTER TABLE certificates ADD CONSTRAINT"
     "   certificates_serial_issuer_key UNIQUE USING INDEX"
     "   certificates_serial;"
-    "  FOREACH one IN ARRAY keys || coalesce(grants, '{}')"
+    "  old := ARRAY['holders'::pg_catalog.regclass::oid,"
+    "    'certificates'::pg_catalog.regclass::oid];"
+    "  PERFORM pg_catalog.set_config('search_path', 'pg_catalog', true);"
+    "  SELECT keys || array_agg(format("
+    "    'ALTER TABLE %s RENAME CONSTRAINT %I TO %I', conrelid::regclass,"
+    "    conname, substr(conname::text, 7)))"
+    "   INTO keys FROM pg_constraint WHERE conname LIKE 'first\\_%'"
+    "   AND conrelid = ANY (old);"
+    "  FOREACH one IN ARRAY keys || coalesce(rights, '{}') || owners"
     "   LOOP EXECUTE one; END LOOP;"
+    "  PERFORM set_config('search_path', path, true);"
     " END $$;"
     "ANALYZE holders, certificates";

@@ -167,7 +167,8 @@ page_run(struct store_db *db, struct store_req *req, struct err *err)
 	int rc;
 
 	assert(r->n <= STORE_PAGE_MAX);
-	if (first_load_none(db, err) == -1 ||
+	if ((r->run != 0 ? first_load_is(db, r->run, err)
+			 : first_load_none(db, true, err)) == -1 ||
 	    (p = page_read(db, r, err)) == NULL)
 		return -1;
 	for (i = 0; i < r->n; i++) {

@@ -60,7 +60,13 @@ end_run(struct store_db *db, struct store_req *req, struct err *err)
 {
 	struct store_import_end *r = (struct store_import_end *)req;
 	struct db_query *q;
+	int64_t ignored;
+	int rc;
 
+	q = db_query(db, "SELECT one FROM first_load WHERE stage = 3");
+	if ((rc = db_step(q, err)) == -1 ||
+	    (rc == 1 && first_load_end(db, &ignored, err) == -1))
+		return -1;
 	q = db_query(db, "DELETE FROM imports WHERE key = $1");
 	db_bind_blob(q, r->key, sizeof(r->key));
 	return db_run(q, err);
@@ -69,5 +75,6 @@ end_run(struct store_db *db, struct store_req *req, struct err *err)
 void
 store_import_end(struct store *s, struct store_import_end *r)
 {
-	store_submit(s, &r->req, end_run, DB_WRITE);
+	/* DB_ALONE: it may end a first load */
+	store_submit(s, &r->req, end_run, DB_ALONE);
 }

@@ -109,8 +109,12 @@ void page_status_add(struct page *p, struct page_cert *c,
 /* Write what has changed. */
 int page_write(struct store_db *db, struct page *p, struct err *err);
 
-/* Is no first load under way?  ERR_REFUSED, or another error. */
-int first_load_none(struct store_db *db, struct err *err);
+/* Is no first load under way, or are its rows in place and that is enough?
+ * ERR_REFUSED, or another error. */
+int first_load_none(struct store_db *db, bool rows_in_place, struct err *err);
+
+/* The first load whose rows are in place is over; DB_ALONE. */
+int first_load_end(struct store_db *db, int64_t *twice, struct err *err);
 
 /* Is this the run of the first load that goes on?  ERR_CONFLICT, or another
  * error. */

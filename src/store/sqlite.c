@@ -312,6 +312,7 @@ sqlite_begin(struct store_db *db, enum db_mode mode, struct err *err)
 {
 	static const char *const begin[] = {
 		[DB_READ] = "BEGIN DEFERRED",
+		[DB_ASIDE] = "BEGIN IMMEDIATE",
 		[DB_WRITE] = "BEGIN IMMEDIATE",
 		[DB_ALONE] = "BEGIN EXCLUSIVE",
 	};

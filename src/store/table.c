@@ -83,7 +83,7 @@ const struct table tables[] = {
 	    NULL),
 	TWO("crl_changes", "issuer, cert", 3, ", mark"),
 	ONE("imports", "key", 6, ", taken, line, digest, rejects, at_us", NULL),
-	ONE("first_load", "one", 4, ", key, stage, run", NULL),
+	ONE("first_load", "one", 5, ", key, stage, keys, run", NULL),
 	TWO("deltas", "name, seq", 9,
 	    ", digest, taken, line, rejects, applied, begun_us, done_us"),
 	OWN("nodes", "id", 9,

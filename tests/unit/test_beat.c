@@ -66,8 +66,8 @@ heart_new(struct site *s, const char *node)
 	return beat_new(&o);
 }
 
-static int
-setup(void **state)
+static struct site *
+site_begin(void)
 {
 	struct site *s = site_new();
 	struct cache_options cache = {
@@ -78,7 +78,22 @@ setup(void **state)
 	s->mac = site_key(1);
 	site_connect(s, &cache);
 	heart_of(s)->beat = heart_new(s, "a");
-	*state = s;
+	return s;
+}
+
+static int
+setup_nobody(void **state)
+{
+	*state = site_begin();
+	return 0;
+}
+
+static int
+setup(void **state)
+{
+	struct site *s = *state = site_begin();
+
+	person(s->w, 1);
 	return 0;
 }
 
@@ -203,6 +218,24 @@ test_an_empty_cache_is_filled_first(void **state)
 	assert_true(later.time_us - wm.time_us >= 9 * CLOCK_S_US);
 	assert_int_equal(heart_of(s)->fills, 1);
 	assert_int_equal(heart_of(s)->owned, 1);
+}
+
+/* It may be the wrong store: what another one's server has made is left as it
+ * is, and nobody proves it, until somebody is on record. */
+static void
+test_a_store_of_nobody_leaves_the_cache_alone(void **state)
+{
+	struct site *s = *state;
+
+	site_redis(s, "HSET " KEY("0101") " s H");
+	site_redis(s, "HSET jpki:wm state complete");
+	seconds(s, 10);
+	assert_int_equal(heart_of(s)->fills, 0);
+	assert_int_equal(heart_of(s)->owned, 0);
+	assert_string_equal(site_redis(s, "HGET " KEY("0101") " s"), "H");
+	assert_string_equal(site_redis(s, "HLEN jpki:wm"), "1");
+	person(s->w, 1);
+	fill(s, 1);
 }
 
 static void
@@ -527,6 +560,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_an_empty_cache_is_filled_first),
+		cmocka_unit_test_setup_teardown(
+		    test_a_store_of_nobody_leaves_the_cache_alone, setup_nobody,
+		    teardown),
 		TEST(test_a_filling_that_fails_is_asked_for_again),
 		TEST(test_what_may_have_lost_records_is_filled),
 		TEST(test_functions_that_were_flushed_are_loaded_again),

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "store/first_load.h"
+#include "store/lease.h"
 
 #define ROWS 300
 #define SEEDS 6
@@ -138,7 +139,6 @@ done(struct store *s)
 
 	memset(&r, 0, sizeof(r));
 	r.run = run;
-	memcpy(r.key, file, sizeof(r.key));
 	store_first_done(s, &r);
 	must(s, &r.req);
 	return r.twice;
@@ -603,6 +603,174 @@ test_one_process_at_a_time(void **state)
 	assert_int_equal(world_sql(w, "SELECT count(*) FROM certificates"), 4);
 }
 
+static bool
+has_mark(struct world *w)
+{
+	return world_sql(w, "SELECT count(*) FROM imports") > 0;
+}
+
+/* A mark of rows that were forgotten would make an import leave them out. */
+static void
+test_no_mark_outlives_its_rows(void **state)
+{
+	struct world *w = *state;
+	struct store_first_begin r;
+	struct store_put rows[4];
+
+	pairs(rows, 2);
+	begins(w->store, file, STORE_FIRST_ROWS);
+	load(w->store, rows, 0, 2);
+	assert_true(has_mark(w));
+	r = begin(w->store, file, true, 0);
+	assert_int_equal(r.req.err.code, ERR_NONE);
+	assert_false(has_mark(w));
+	load(w->store, rows, 0, 2);
+	r = begin(w->store, other, true, 2);
+	assert_int_equal(r.req.err.code, ERR_NONE);
+	assert_int_equal(r.taken, 0); /* whatever was asked */
+	assert_false(has_mark(w));
+	load(w->store, rows, 0, 4);
+	make_keys(w->store);
+	swap(w->store);
+	done(w->store);
+	assert_false(has_mark(w));
+}
+
+/* One that was stopped and comes back, after another first load has begun. */
+static void
+test_no_run_comes_twice(void **state)
+{
+	struct world *w = *state;
+	struct store_put rows[2], *page[2] = { &rows[0], &rows[1] };
+	struct store_first_page late = { .n = 2, .rows = page, .start = 50 };
+	struct store_put_page again = { .n = 2, .rows = page };
+
+	pairs(rows, 1);
+	begins(w->store, file, STORE_FIRST_ROWS);
+	late.run = again.run = run;
+	assert_int_not_equal(run, 0);
+	make_keys(w->store);
+	swap(w->store); /* of nobody */
+	done(w->store);
+	begins(w->store, file, STORE_FIRST_ROWS);
+	store_first_page(w->store, &late);
+	assert_int_equal(store_wait(w->store, &late.req), -1);
+	assert_int_equal(late.req.err.code, ERR_CONFLICT);
+	make_keys(w->store);
+	swap(w->store);
+	store_put_page(w->store, &again);
+	assert_int_equal(store_wait(w->store, &again.req), -1);
+	assert_int_equal(again.req.err.code, ERR_CONFLICT);
+	again.run = run;
+	store_put_page(w->store, &again);
+	must(w->store, &again.req);
+}
+
+/* The file is gone, and the rows are in their place: another import. */
+static void
+test_an_import_ends_it(void **state)
+{
+	struct world *w = *state;
+	struct store_import_end end;
+	struct store_put rows[4], more = row(9, "0901", STORE_SIGNATURE);
+	struct store_lease lease = {
+		.name = "x", .node = "n1", .ttl_us = 1000000, .if_whole = true
+	};
+
+	pairs(rows, 2);
+	rows[1].cert.status = STORE_REVOKED;
+	begins(w->store, file, STORE_FIRST_ROWS);
+	load(w->store, rows, 0, 4);
+	make_keys(w->store);
+	swap(w->store);
+	store_lease(w->store, &lease);
+	must(w->store, &lease.req);
+	assert_false(lease.held); /* a revoked one is good still */
+	assert_true(lease.not_whole);
+	put(w, &rows[1]);
+	put(w, &more);
+	memset(&end, 0, sizeof(end));
+	store_import_end(w->store, &end);
+	must(w->store, &end.req);
+	assert_int_equal(world_sql(w, "SELECT count(*) FROM first_load"), 0);
+	store_lease(w->store, &lease);
+	must(w->store, &lease.req);
+	assert_true(lease.held);
+	assert_false(lease.not_whole);
+}
+
+#ifdef STORE_POSTGRES
+/* What would be gone with the tables, without a word. */
+static void
+test_what_others_have_made_is_refused(void **state)
+{
+	static const struct {
+		const char *make, *drop, *says;
+	} odd[] = {
+		{ "CREATE VIEW ours AS SELECT id FROM holders",
+		    "DROP VIEW ours", "the view ours" },
+		{ "ALTER TABLE holders ENABLE ROW LEVEL SECURITY",
+		    "ALTER TABLE holders DISABLE ROW LEVEL SECURITY",
+		    "row level security" },
+		{ "CREATE PUBLICATION p FOR TABLE certificates",
+		    "DROP PUBLICATION p", "a publication" },
+		{ "CREATE TABLE holders_ref (x int)", "DROP TABLE holders_ref",
+		    "already exists" },
+	};
+	struct world *w = *state;
+	struct store_first_begin r;
+	struct store_first_key key = { .nr = 0 };
+	struct store_put rows[4];
+	size_t i;
+
+	pairs(rows, 2);
+	for (i = 0; i < 3; i++) {
+		cluster_sql(w->dir, odd[i].make);
+		r = begin(w->store, file, false, 0);
+		assert_int_equal(r.req.err.code, ERR_STORE);
+		if (strstr(r.req.err.text, odd[i].says) == NULL)
+			fail_msg("%s", r.req.err.text);
+		cluster_sql(w->dir, odd[i].drop);
+	}
+	begins(w->store, file, STORE_FIRST_ROWS);
+	load(w->store, rows, 0, 4);
+	cluster_sql(w->dir, odd[i].make);
+	for (key.run = run; key.nr < 2; key.nr++) {
+		store_first_key(w->store, &key);
+		store_wait(w->store, &key.req);
+	}
+	assert_int_equal(key.req.err.code, ERR_STORE);
+	assert_non_null(strstr(key.req.err.text, odd[i].says));
+	cluster_sql(w->dir, odd[i].drop);
+	make_keys(w->store);
+	swap(w->store);
+}
+
+/* Somebody's functions there, which fit better than PostgreSQL's own. */
+static void
+test_nobody_elses_functions_are_called(void **state)
+{
+	struct world *w = *state;
+	struct store_put rows[4];
+
+	cluster_sql(w->dir,
+	    "CREATE FUNCTION public.substr(name, int) RETURNS text AS"
+	    " 'BEGIN RAISE EXCEPTION ''called''; END' LANGUAGE plpgsql;"
+	    "CREATE FUNCTION public.format(text, regclass, name, text) RETURNS"
+	    " text AS 'BEGIN RAISE EXCEPTION ''called''; END'"
+	    " LANGUAGE plpgsql;"
+	    "CREATE FUNCTION public.set_config(text, text, boolean) RETURNS"
+	    " text AS 'BEGIN RAISE EXCEPTION ''called''; END'"
+	    " LANGUAGE plpgsql");
+	pairs(rows, 2);
+	begins(w->store, file, STORE_FIRST_ROWS);
+	load(w->store, rows, 0, 4);
+	make_keys(w->store);
+	swap(w->store);
+	done(w->store);
+}
+#endif
+
 /* A holder who fills the end of one page and the beginning of the next. */
 static void
 test_a_holder_across_pages(void **state)
@@ -653,8 +821,13 @@ test_the_schema_is_as_before(void **state)
 		" WHERE conrelid <> 0",
 		"SELECT indexdef AS x FROM pg_indexes"
 		" WHERE schemaname = current_schema()",
-		"SELECT c.relname::text || c.relkind::text || coalesce(array_to_string("
-		"c.relacl, ','), '') AS x FROM pg_class AS c"
+		"SELECT c.relname::text || c.relkind::text || relowner::text"
+		" || coalesce((SELECT string_agg(a::text, ',' ORDER BY a::text)"
+		" FROM aclexplode(c.relacl) AS a), '') ||"
+		" coalesce((SELECT string_agg(attname::text || attacl::text,"
+		" ',' ORDER BY attname) FROM pg_attribute"
+		" WHERE attrelid = c.oid AND attacl IS NOT NULL), '')"
+		" AS x FROM pg_class AS c"
 		" WHERE relnamespace = current_schema()::regnamespace",
 #else
 		"SELECT t.value || c.name || c.type || c.\"notnull\" || c.pk"
@@ -680,7 +853,14 @@ test_the_schema_is_as_before(void **state)
 
 	assert_int_equal(n, 4);
 #ifdef STORE_POSTGRES
-	cluster_sql(w->dir, "GRANT SELECT ON holders, certificates TO PUBLIC");
+	cluster_sql(w->dir,
+	    "GRANT SELECT ON holders, certificates TO PUBLIC;"
+	    "GRANT USAGE ON SEQUENCE holders_id_seq TO PUBLIC;"
+	    "GRANT UPDATE (municipality) ON holders TO PUBLIC;"
+	    "CREATE ROLE team NOLOGIN; GRANT team TO holdline;"
+	    "GRANT CREATE ON SCHEMA public TO team;"
+	    "GRANT INSERT ON holders TO team WITH GRANT OPTION;"
+	    "ALTER TABLE certificates OWNER TO team");
 #endif
 	for (i = 0; i < n; i++)
 		before[i] = schema_of(w, what[i]);
@@ -712,6 +892,13 @@ main(void)
 		T(test_it_goes_on_at_each_stage),
 		T(test_a_file_that_was_changed),
 		T(test_one_process_at_a_time),
+		T(test_no_mark_outlives_its_rows),
+		T(test_no_run_comes_twice),
+		T(test_an_import_ends_it),
+#ifdef STORE_POSTGRES
+		T(test_what_others_have_made_is_refused),
+		T(test_nobody_elses_functions_are_called),
+#endif
 		T(test_a_holder_across_pages),
 		T(test_the_schema_is_as_before),
 	};
