@@ -511,6 +511,24 @@ test_a_hold_that_is_not_published_takes_the_proof_away(void **state)
 	}
 }
 
+/* The watermark that says so, within some beats: Redis answers in its own
+ * time. */
+static struct watermark
+watermark_at(struct site *s, int64_t seq)
+{
+	struct watermark wm;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		seconds(s, 1);
+		wm = watermark(s);
+		if (wm.seq == seq)
+			return wm;
+	}
+	fail_msg("it is at %lld", (long long)wm.seq);
+	return wm;
+}
+
 /* A number that comes late, after a higher one was published. */
 static void
 test_a_late_number_begins_an_epoch(void **state)
@@ -522,21 +540,16 @@ test_a_late_number_begins_an_epoch(void **state)
 	fill(s, 1);
 	hold_person(s, 1, "1111111111");
 	publish_all(s->w, s->w->now_us, &ack);
-	seconds(s, 2);
-	wm = watermark(s);
-	assert_int_equal(wm.seq, 2);
+	wm = watermark_at(s, 2);
 	world_sql(s->w,
 	    "INSERT INTO outbox (seq, hold, cert, generation, status, reason,"
 	    " status_us, park_us) SELECT 1, NULL, id, 1, 1, 6, 5, 0"
 	    " FROM certificates WHERE serial = '0101'");
-	seconds(s, 2);
-	later = watermark(s);
-	assert_int_equal(later.seq, 0);
+	later = watermark_at(s, 0);
 	assert_true(strcmp(later.epoch, wm.epoch) > 0);
 	assert_true(later.complete);
 	publish_all(s->w, s->w->now_us, &ack);
-	seconds(s, 2);
-	assert_int_equal(watermark(s).seq, 2);
+	watermark_at(s, 2);
 }
 
 /* Set back by an hour: what had ended may be valid again. */
