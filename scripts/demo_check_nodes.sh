@@ -49,7 +49,7 @@ expect "cases" 1 "$("$holdline" case list --json | grep -c '"receipt"')"
 echo; echo "== the primary dies, and its standby takes its place"
 kill -9 "$primary"
 wait "$primary" 2>/dev/null || :
-pg 2 "SELECT pg_promote()"
+pg 2 "SELECT pg_promote()" >/dev/null
 
 echo; echo "== the next call, on the second server"
 "$holdline" call --lang en --id demo-2 --server "$both" \

@@ -230,6 +230,11 @@ explain() {
 		is the other's, ${node_pids[2]}) while you are being asked:
 
 		  kill -9 ${node_pids[1]}
+
+		The nodes, and what happens on any of them from now on:
+
+		  build/demo/holdline node list
+		  build/demo/holdline events --follow --new
 	END
 }
 
