@@ -73,6 +73,14 @@ sqlite_fault(struct sqlite_db *db, int rc, struct err *err)
 
 /* ---- opening */
 
+/* A slip of the keyboard is not a file's name; it may have a password in it. */
+static bool
+is_other_url(const char *path)
+{
+	return strstr(path, "://") != NULL ||
+	    (strncmp(path, "postgres", 8) == 0 && strchr(path, ':') != NULL);
+}
+
 /*
  * Create a missing file for ourselves alone; SQLite gives its companions the
  * same mode.  An existing file is left untouched: closing a descriptor of a
@@ -87,6 +95,10 @@ file_prepare(const char *path, struct err *err)
 	if (path == NULL || *path == '\0')
 		return err_set(err, ERR_REFUSED,
 		    "no file is named; give the store a path");
+	if (is_other_url(path))
+		return err_set(err, ERR_REFUSED,
+		    "a store is a file, or PostgreSQL: postgresql://...; what "
+		    "is set is neither");
 	if (stat(path, &st) == 0)
 		return S_ISREG(st.st_mode)
 		    ? 0

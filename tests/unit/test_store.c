@@ -46,6 +46,9 @@ test_paths_that_are_no_files(void **state)
 	refused("", ERR_REFUSED, "give the store a path");
 	snprintf(path, sizeof(path), "%s/none/store.db", w->dir);
 	refused(path, ERR_IO, "its folder does not exist; make it first");
+	refused("mysql://u:secret@host/db", ERR_REFUSED,
+	    "a store is a file, or PostgreSQL: postgresql://...");
+	refused("postgres:/host/db", ERR_REFUSED, "postgresql://...");
 	write_file(w->path, "hello");
 	snprintf(path, sizeof(path), "%s/store.db", w->path);
 	refused(path, ERR_IO, "its folder does not exist; make it first");
