@@ -13,6 +13,7 @@
 #define LATE_US (10 * CLOCK_S_US)       /* a row that waits longer: alarm */
 #define PARK_US (30 * CLOCK_S_US)       /* a row that contradicts the cache */
 #define BEHIND_US (CLOCK_S_US / 2)      /* a row that replicas do not have */
+#define SAY_US (60 * CLOCK_S_US)        /* the same trouble is said again */
 #define STORE_RETRY_US (CLOCK_S_US / 2) /* the store refused a request */
 
 /* One page of the outbox: while it is settled in the store, or waits for the
@@ -38,6 +39,8 @@ struct publish {
 	bool again;         /* kicked meanwhile */
 	bool away;          /* the link: what is in hand waits for it */
 	bool said_late;     /* the alarm was given */
+	bool refused;       /* the last look into the outbox */
+	int64_t said_us;    /* when that was said last */
 	size_t found;       /* rows of the last page */
 	int64_t behind_us;  /* rows wait for replicas until then; by the
 			     * monotonic clock */
@@ -194,6 +197,19 @@ page_learn(struct page *older, const struct page *newer)
 	}
 }
 
+/* A store that is away is asked twice a second, and told of once a minute. */
+static void
+say_refused(struct publish *p, const char *why)
+{
+	int64_t now_us = timers_mono_us(p->o.timers);
+
+	if (p->refused && now_us - p->said_us < SAY_US)
+		return;
+	p->refused = true;
+	p->said_us = now_us;
+	log_error("publish", NULL, "event=take-failed error=\"%s\"", why);
+}
+
 static void
 publish_taken(struct store_req *req)
 {
@@ -204,11 +220,15 @@ publish_taken(struct store_req *req)
 	assert(page->state == PAGE_TAKING);
 	page->state = PAGE_FREE;
 	if (req->err.code != ERR_NONE) {
-		log_error("publish", NULL, "event=take-failed error=\"%s\"",
-		    req->err.text);
+		say_refused(p, req->err.text);
 		p->again = false;
 		publish_wait(p, STORE_RETRY_US);
-	} else if (page->take.n > 0) {
+		return;
+	}
+	if (p->refused)
+		log_info("publish", NULL, "event=take-again");
+	p->refused = false;
+	if (page->take.n > 0) {
 		for (i = 0; i < PUBLISH_PAGES; i++)
 			page_learn(&p->pages[i], page);
 		page_push(page);

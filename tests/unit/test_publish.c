@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <unistd.h>
+
 #include "publish_world.h"
 
 static void
@@ -422,6 +425,55 @@ test_a_take_that_fails_is_tried_again(void **state)
 	assert_int_equal(w->n_visible, 1);
 }
 
+/* Lines on standard error that have the word, in what `fn` does. */
+static unsigned int
+lines_with(const char *word, void (*fn)(struct world *w), struct world *w)
+{
+	int kept = dup(STDERR_FILENO);
+	FILE *file = tmpfile();
+	unsigned int n = 0;
+	char line[512];
+
+	assert_non_null(file);
+	assert_int_not_equal(dup2(fileno(file), STDERR_FILENO), -1);
+	fn(w);
+	assert_int_not_equal(dup2(kept, STDERR_FILENO), -1);
+	close(kept);
+	rewind(file);
+	while (fgets(line, sizeof(line), file) != NULL)
+		n += strstr(line, word) != NULL;
+	fclose(file);
+	return n;
+}
+
+/* The store is away for two minutes. */
+static void
+be_refused(struct world *w)
+{
+	int64_t end = w->mono_us + 119 * CLOCK_S_US;
+
+	while (w->mono_us < end) {
+		take_ends(w, ERR_STORE);
+		pass(w, timers_next(w->timers) - w->mono_us);
+	}
+	assert_in_range(w->store.takes, 200, 300);
+}
+
+static void
+test_a_store_that_is_away_fills_no_log(void **state)
+{
+	struct world *w = *state;
+
+	fill(w, 1);
+	pass(w, 0);
+	publish_kick(w->publish);
+	assert_int_equal(lines_with("event=take-failed", be_refused, w), 2);
+	take_ends(w, ERR_NONE);
+	push_ends(w, &shown);
+	ack_ends(w, ERR_NONE);
+	assert_int_equal(w->n_visible, 1);
+}
+
 /* What was read back stays read back: only the store is asked again. */
 static void
 test_an_acknowledgement_that_fails_is_repeated(void **state)
@@ -527,6 +579,7 @@ main(void)
 		TEST(test_a_row_that_contradicts_does_not_block_the_others),
 		TEST(test_a_kick_is_never_lost),
 		TEST(test_a_take_that_fails_is_tried_again),
+		TEST(test_a_store_that_is_away_fills_no_log),
 		TEST(test_an_acknowledgement_that_fails_is_repeated),
 		TEST(test_rows_that_replicas_do_not_have_are_pushed_again),
 		cmocka_unit_test(test_outcomes_have_names),
