@@ -34,10 +34,12 @@ struct registry_resume {
 /*
  * Look for a mark of the file `fd` of `size` bytes.  Returns 0, or -1 with
  * *err.  A mark that does not fit the file is as if there were none: what was
- * read has been changed since.
+ * read has been changed since.  A first load's marks are its own: nobody else
+ * goes on where its rows end.
  */
 int registry_resume_open(struct registry_resume *r, struct store *store,
-    const struct keyring *keys, int fd, int64_t size, struct err *err);
+    const struct keyring *keys, int fd, int64_t size, bool first,
+    struct err *err);
 
 /* Start from the beginning, whatever was found. */
 void registry_resume_forget(struct registry_resume *r);
@@ -48,7 +50,9 @@ int registry_resume_mark(struct registry_resume *r, uint64_t start,
     uint64_t line, int64_t rejects, struct store_import_mark *mark,
     struct err *err);
 
-/* The import has reached the end. */
-int registry_resume_end(struct registry_resume *r, struct err *err);
+/* The import has reached the end, after it accepted so many rows.  *loading: a
+ * first load of another kind of import is under way still. */
+int registry_resume_end(const struct registry_resume *r, struct store *store,
+    int64_t accepted, bool *loading, struct err *err);
 
 #endif

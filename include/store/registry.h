@@ -96,11 +96,18 @@ struct store_import_find {
 };
 void store_import_find(struct store *s, struct store_import_find *r);
 
-/* The end was reached: forget the mark.  A first load whose rows are in place is
- * over then, too. */
+/*
+ * The end was reached: forget the mark.  A first load whose rows are in place is
+ * over, too, when as many rows were accepted as there are certificates: then
+ * the file was the whole registry.
+ */
 struct store_import_end {
 	struct store_req req;
-	uint8_t key[STORE_MAC_SIZE]; /* in */
+	/* in */
+	uint8_t key[STORE_MAC_SIZE];
+	int64_t accepted; /* rows, by this run, from the start of the file */
+	/* out */
+	bool loading; /* a first load is under way still */
 };
 void store_import_end(struct store *s, struct store_import_end *r);
 

@@ -171,7 +171,8 @@ feed(struct again *a, struct csv *csv, uint64_t start, uint64_t end)
 			    n == -1 ? strerror(errno)
 				    : "it has become shorter");
 	}
-	if (rc == 0 && end == (uint64_t)a->f->size)
+	/* a quote that is open there was found to be none the first time */
+	if (rc == 0)
 		rc = csv_end(csv);
 	secret_cleanse(piece, PIECE);
 	free(piece);

@@ -164,7 +164,7 @@ resume(struct import *im)
 	if (im->progress.size == 0)
 		return 0;
 	if (registry_resume_open(&im->resume, im->site.store, im->site.keys,
-		im->fd, im->progress.size, &im->err) == -1)
+		im->fd, im->progress.size, im->is_first, &im->err) == -1)
 		return -1;
 	if (im->from_start)
 		registry_resume_forget(&im->resume);
@@ -308,7 +308,7 @@ first_end(struct import *im, struct registry_counts *counts)
 {
 	struct registry_load_options options = load_options(im);
 	const uint64_t size = (uint64_t)im->progress.size;
-	struct store_import_mark mark = im->resume.mark;
+	struct store_import_mark mark = im->resume.mark, now;
 	struct registry_again again;
 
 	registry_progress_clear(&im->progress);
@@ -319,6 +319,12 @@ first_end(struct import *im, struct registry_counts *counts)
 		-1 ||
 	    close_rejects(im) == -1)
 		return -1;
+	registry_resume_forget(&im->resume); /* and read all of it once more */
+	if (registry_resume_mark(&im->resume, size, 0, 0, &now, &im->err) == -1)
+		return -1;
+	if (memcmp(now.digest, mark.digest, sizeof(now.digest)) != 0)
+		return err_set(&im->err, ERR_CONFLICT,
+		    "it was changed while it was read; put the old one back");
 	return registry_first_end(&im->first, &again, counts, &im->err);
 }
 
@@ -326,6 +332,7 @@ static int
 import(struct import *im, const struct cli_command *self)
 {
 	struct registry_counts counts = { .rows = 0 };
+	bool loading = false;
 	int rc;
 
 	if ((im->csv = csv_new(on_row, im)) == NULL)
@@ -340,12 +347,18 @@ import(struct import *im, const struct cli_command *self)
 		rc = first_end(im, &counts);
 	if (close_rejects(im) == -1)
 		rc = -1;
-	if (rc == 0 && im->resume.store != NULL && !im->is_first)
-		rc = registry_resume_end(&im->resume, &im->err);
+	if (rc == 0 && !im->is_first)
+		rc = registry_resume_end(&im->resume, im->site.store,
+		    counts.rows - counts.rejected, &loading, &im->err);
 	registry_progress_clear(&im->progress);
 	rc = rc == -1 ? explain(im, self) : 0;
 	if (rc == 0)
 		registry_summary(counts, im->rejects);
+	if (loading)
+		fputs("A first load has not ended, and this was not all of the "
+		      "registry: go on with it (--first), or import the whole "
+		      "registry with --from-start.\n",
+		    stderr);
 	registry_load_free(im->load);
 	csv_free(im->csv);
 	return rc;

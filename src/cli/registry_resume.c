@@ -47,7 +47,7 @@ digest_of(const struct registry_resume *r, uint8_t digest[32])
 /* The MAC of the size and the beginning. */
 static int
 key_of(struct registry_resume *r, const struct keyring *keys, int64_t size,
-    struct err *err)
+    bool first, struct err *err)
 {
 	struct {
 		int64_t size;
@@ -57,7 +57,7 @@ key_of(struct registry_resume *r, const struct keyring *keys, int64_t size,
 
 	if (head == NULL)
 		return err_set(err, ERR_NOMEM, "out of memory");
-	head->size = size;
+	head->size = first ? ~size : size; /* two kinds of marks */
 	if ((n = pread(r->fd, head->bytes, BEGINNING, 0)) == -1)
 		err_set(err, ERR_IO, "%s", strerror(errno));
 	else
@@ -93,11 +93,12 @@ mark_find(struct registry_resume *r, struct err *err)
 
 int
 registry_resume_open(struct registry_resume *r, struct store *store,
-    const struct keyring *keys, int fd, int64_t size, struct err *err)
+    const struct keyring *keys, int fd, int64_t size, bool first,
+    struct err *err)
 {
 	*r = (struct registry_resume){ .store = store, .fd = fd };
 	crypto_hash_sha256_init(&r->state);
-	return key_of(r, keys, size, err) == -1 ? -1 : mark_find(r, err);
+	return key_of(r, keys, size, first, err) == -1 ? -1 : mark_find(r, err);
 }
 
 void
@@ -124,15 +125,15 @@ registry_resume_mark(struct registry_resume *r, uint64_t start, uint64_t line,
 }
 
 int
-registry_resume_end(struct registry_resume *r, struct err *err)
+registry_resume_end(const struct registry_resume *r, struct store *store,
+    int64_t accepted, bool *loading, struct err *err)
 {
 	struct store_import_end end;
 
 	memset(&end, 0, sizeof(end));
 	memcpy(end.key, r->mark.key, sizeof(end.key));
-	store_import_end(r->store, &end);
-	if (store_wait(r->store, &end.req) == 0)
-		return 0;
-	*err = end.req.err;
-	return -1;
+	end.accepted = r->found ? 0 : accepted;
+	store_import_end(store, &end);
+	*loading = store_await(store, &end.req, err) == 0 && end.loading;
+	return end.req.err.code == ERR_NONE ? 0 : -1;
 }

@@ -191,11 +191,15 @@ forget_from(struct store_db *db, int64_t taken, struct err *err)
 static int
 changed_since(enum store_first_stage stage, struct err *err)
 {
+	if (stage == STORE_FIRST_AGAIN)
+		return err_set(err, ERR_REFUSED,
+		    "the rows of this first load are in place, and the file "
+		    "that they are from is needed to end it, as it was; or "
+		    "import the whole registry with --from-start and without "
+		    "--first");
 	return err_set(err, ERR_REFUSED,
 	    "the file was changed since its rows were taken in; put the old "
-	    "one back, or %s",
-	    stage == STORE_FIRST_AGAIN ? "import this one without --first"
-				       : "give --from-start to forget them");
+	    "one back, or give --from-start to forget them");
 }
 
 static int

@@ -180,7 +180,13 @@ postgres_set_version(struct store_db *db, int64_t version, struct err *err)
  * alone are called.
  */
 const char postgres_swap_check[] =
-    "DO $$ DECLARE odd text; BEGIN"
+    "DO $$ DECLARE"
+    "  path text := pg_catalog.current_setting('search_path');"
+    "  old oid[] := ARRAY['holders'::pg_catalog.regclass::oid,"
+    "    'certificates'::pg_catalog.regclass::oid];"
+    "  odd text;"
+    " BEGIN"
+    "  PERFORM pg_catalog.set_config('search_path', 'pg_catalog', true);"
     "  SELECT x INTO odd FROM (SELECT 'the policy ' || polname::text AS x,"
     "    polrelid AS r FROM pg_catalog.pg_policy"
     "   UNION ALL SELECT 'the trigger ' || tgname::text, tgrelid"
@@ -194,10 +200,10 @@ const char postgres_swap_check[] =
     "    ON w.oid = d.objid JOIN pg_catalog.pg_class AS v"
     "    ON v.oid = w.ev_class"
     "    WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass)"
-    "   AS others WHERE r IN ('holders'::pg_catalog.regclass,"
-    "    'certificates'::pg_catalog.regclass) LIMIT 1;"
+    "   AS others WHERE r = ANY (old) LIMIT 1;"
     "  IF odd IS NOT NULL THEN RAISE EXCEPTION USING ERRCODE = '2BP01',"
     "   MESSAGE = odd || ' stands on holders or certificates'; END IF;"
+    "  PERFORM set_config('search_path', path, true);"
     " END $$";
 
 const char postgres_swap[] =

@@ -55,17 +55,37 @@ store_import_find(struct store *s, struct store_import_find *r)
 	store_submit(s, &r->req, find_run, DB_READ);
 }
 
+/* Are its rows in place, and has an import of them all just ended? */
+static int
+first_load_look(struct store_db *db, struct store_import_end *r, bool *over,
+    struct err *err)
+{
+	struct db_query *q =
+	    db_query(db, "SELECT stage FROM first_load WHERE stage = 3");
+	int rc = db_step(q, err);
+
+	*over = false;
+	r->loading = rc == 1;
+	if (rc != 1 || r->accepted == 0)
+		return rc == -1 ? -1 : 0;
+	q = db_query(db, "SELECT count(*) FROM certificates");
+	if (db_step(q, err) != 1)
+		return -1;
+	*over = r->accepted >= db_get_int(q);
+	r->loading = !*over;
+	return 0;
+}
+
 static int
 end_run(struct store_db *db, struct store_req *req, struct err *err)
 {
 	struct store_import_end *r = (struct store_import_end *)req;
 	struct db_query *q;
 	int64_t ignored;
-	int rc;
+	bool over;
 
-	q = db_query(db, "SELECT one FROM first_load WHERE stage = 3");
-	if ((rc = db_step(q, err)) == -1 ||
-	    (rc == 1 && first_load_end(db, &ignored, err) == -1))
+	if (first_load_look(db, r, &over, err) == -1 ||
+	    (over && first_load_end(db, &ignored, err) == -1))
 		return -1;
 	q = db_query(db, "DELETE FROM imports WHERE key = $1");
 	db_bind_blob(q, r->key, sizeof(r->key));

@@ -329,6 +329,7 @@ sqlite_begin(struct store_db *db, enum db_mode mode, struct err *err)
 		[DB_ALONE] = "BEGIN EXCLUSIVE",
 	};
 
+	sqlite_log_drop(sqlite_of(db)->sqlite); /* of one that undid itself */
 	return db_run(db_query(db, begin[mode]), err);
 }
 
@@ -355,6 +356,8 @@ surely_undone(int rc)
 static void
 sqlite_rollback(struct store_db *db)
 {
+	/* while the lock is ours */
+	sqlite_log_drop(sqlite_of(db)->sqlite);
 	if (db_in_transaction(db))
 		sqlite3_exec(
 		    sqlite_of(db)->sqlite, "ROLLBACK", NULL, NULL, NULL);

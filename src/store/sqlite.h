@@ -27,6 +27,10 @@ int sqlite_fault(struct sqlite_db *db, int rc, struct err *err);
 #define SQLITE_LOG_VFS "holdline-log"
 const char *sqlite_log_vfs(void);
 
+/* Forget what was not synced: before a transaction that writes is undone, and
+ * before one begins. */
+void sqlite_log_drop(sqlite3 *db);
+
 /* The engine's functions on statements: sqlite_query.c. */
 int sqlite_step(struct db_query *q, struct err *err);
 int64_t sqlite_last_id(struct store_db *db);

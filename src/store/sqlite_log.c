@@ -7,6 +7,9 @@
  * log, before each sync at the latest.  With synchronous=FULL every commit is
  * synced before anybody is told of it, in this process or another.
  *
+ * What a transaction that is undone has left here is dropped before anybody
+ * else may write (sqlite_log_drop()): its place in the log is theirs then.
+ *
  * A write that fails is told late, by that sync: the commit's mark is the last
  * of what is written, so it is not complete then.
  */
@@ -49,10 +52,9 @@ static int
 log_close(sqlite3_file *file)
 {
 	struct log_file *f = log_of(file);
-	int rc = log_flush(f), closed = f->real->pMethods->xClose(f->real);
 
-	sqlite3_free(f->bytes);
-	return rc != SQLITE_OK ? rc : closed;
+	sqlite3_free(f->bytes); /* whatever was committed was synced */
+	return f->real->pMethods->xClose(f->real);
 }
 
 static int
@@ -176,6 +178,17 @@ log_open(
 	if (rc == SQLITE_OK)
 		f->base.pMethods = &log_methods;
 	return rc;
+}
+
+void
+sqlite_log_drop(sqlite3 *db)
+{
+	sqlite3_file *file = NULL;
+
+	if (sqlite3_file_control(
+		db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) == SQLITE_OK &&
+	    file != NULL && file->pMethods == &log_methods)
+		log_of(file)->len = 0;
 }
 
 static sqlite3_vfs log_vfs;

@@ -690,6 +690,13 @@ test_an_import_ends_it(void **state)
 	put(w, &rows[1]);
 	put(w, &more);
 	memset(&end, 0, sizeof(end));
+	end.accepted = 2; /* of a file with these two */
+	store_import_end(w->store, &end);
+	must(w->store, &end.req);
+	assert_true(end.loading);
+	assert_int_equal(world_sql(w, "SELECT count(*) FROM first_load"), 1);
+	memset(&end, 0, sizeof(end));
+	end.accepted = 5; /* of one with all */
 	store_import_end(w->store, &end);
 	must(w->store, &end.req);
 	assert_int_equal(world_sql(w, "SELECT count(*) FROM first_load"), 0);

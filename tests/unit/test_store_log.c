@@ -132,6 +132,36 @@ test_a_copy_of_the_files_is_whole_after_each_commit(void **state)
 	sqlite3_close(db);
 }
 
+/* What was undone is nobody's: its place in the log is another's by then. */
+static void
+test_what_was_undone_is_never_written(void **state)
+{
+	struct world *w = *state;
+	sqlite3 *a = open_small(w), *b;
+
+	assert_int_equal(sqlite3_open(w->path, &b), SQLITE_OK);
+	run(b,
+	    "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
+	    "CREATE TABLE u (n INTEGER, fill BLOB)");
+	run(a, "BEGIN IMMEDIATE");
+	insert_rows(a);
+	sqlite_log_drop(a); /* as the engine does */
+	run(a, "ROLLBACK");
+	run(b,
+	    "INSERT INTO u WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL"
+	    " SELECT i + 1 FROM s WHERE i < 6000) SELECT i, " ROW " FROM s");
+	assert_int_equal(number(a, "SELECT count(*) FROM t"), 0);
+	assert_int_equal(number(a, "SELECT count(*) FROM u"), 6000);
+	sqlite3_close(a);
+	assert_int_equal(number(b, "SELECT count(*) FROM u"), 6000);
+	run(b, "PRAGMA wal_checkpoint(TRUNCATE)");
+	assert_int_equal(number(b,
+			     "SELECT count(*) FROM pragma_integrity_check"
+			     " WHERE integrity_check = 'ok'"),
+	    1);
+	sqlite3_close(b);
+}
+
 #define T(f) \
 	cmocka_unit_test_setup_teardown(f, world_setup_folder, world_teardown)
 
@@ -142,6 +172,7 @@ main(void)
 		T(test_a_long_transaction_sees_what_it_wrote),
 		T(test_what_was_rolled_back_is_written_over),
 		T(test_a_copy_of_the_files_is_whole_after_each_commit),
+		T(test_what_was_undone_is_never_written),
 	};
 	return cmocka_run_group_tests_name("store_log", tests, NULL, NULL);
 }
