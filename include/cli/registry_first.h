@@ -30,8 +30,8 @@ int registry_first_begin(struct registry_first *f, struct store *store,
     struct registry_resume *resume, int64_t size, bool from_start,
     struct err *err);
 
-/* All rows are there, as *mark says (NULL: an earlier run has said so): make
- * their keys and put them in their place. */
+/* All rows are there, as *mark says: make their keys and put them in their
+ * place. */
 int registry_first_place(struct registry_first *f,
     const struct store_import_mark *mark, struct err *err);
 

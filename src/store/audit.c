@@ -112,6 +112,16 @@ leaf_row(struct db_query *q, const struct audit_leaf *leaf, int64_t seq,
 	return db_row(q, err);
 }
 
+void
+audit_plain(char *out, const char *in)
+{
+	for (; *in != '\0'; in++)
+		*out++ = (unsigned char)*in < ' ' || *in == '"' || *in == '\\'
+		    ? '?'
+		    : *in;
+	*out = '\0';
+}
+
 int
 audit_append(
     struct store_db *db, int64_t at_us, const char *text, struct err *err)

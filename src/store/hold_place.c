@@ -189,17 +189,6 @@ add_events(
 	return db_post_rows(q, n, err);
 }
 
-/* A call's id comes from a gateway: it may not break the leaf's form. */
-static void
-plain(char *out, const char *in)
-{
-	for (; *in != '\0'; in++)
-		*out++ = (unsigned char)*in < ' ' || *in == '"' || *in == '\\'
-		    ? '?'
-		    : *in;
-	*out = '\0';
-}
-
 static int
 write_leaf(struct store_db *db, const struct store_hold *r, struct err *err)
 {
@@ -208,7 +197,7 @@ write_leaf(struct store_db *db, const struct store_hold *r, struct err *err)
 	size_t i;
 	int len;
 
-	plain(call, r->call_id);
+	audit_plain(call, r->call_id);
 	len = snprintf(text, sizeof(text),
 	    "{\"hold\":%" PRId64 ",\"call\":\"%s\",\"case\":\"%s\","
 	    "\"certs\":[",

@@ -202,17 +202,6 @@ tell_holder(struct store_db *db, const struct settle *s, struct err *err)
 	    err);
 }
 
-/* What a person wrote may not break the leaf's form. */
-static void
-plain(char *out, const char *in)
-{
-	for (; *in != '\0'; in++)
-		*out++ = (unsigned char)*in < ' ' || *in == '"' || *in == '\\'
-		    ? '?'
-		    : *in;
-	*out = '\0';
-}
-
 /* `word`: "decision", or "note" when the case stays open. */
 static int
 write_leaf(struct store_db *db, const struct settle *s, const char *word,
@@ -224,8 +213,8 @@ write_leaf(struct store_db *db, const struct settle *s, const char *word,
 	size_t i;
 	int len;
 
-	plain(who, s->who);
-	plain(reason, s->reason);
+	audit_plain(who, s->who);
+	audit_plain(reason, s->reason);
 	len = snprintf(text, sizeof(text),
 	    "{\"%s\":\"%s\",\"by\":\"%s\",\"case\":\"%s\","
 	    "\"outcome\":\"%s\",\"reason\":\"%s\",\"certs\":[",

@@ -115,6 +115,10 @@ int feed_row(struct db_query *q, enum store_event_kind kind, int64_t at_us,
 int audit_append(
     struct store_db *db, int64_t at_us, const char *text, struct err *err);
 
+/* What a gateway or a person wrote, as it may stand in a leaf: nothing in it
+ * breaks the leaf's form.  As long as `in`. */
+void audit_plain(char *out, const char *in);
+
 /* Verify all chains inside a transaction, as store_audit_verify() does. */
 int audit_walk(struct store_db *db, int64_t *leaves, struct err *err);
 
