@@ -40,11 +40,12 @@ registry_first_begin(struct registry_first *f, struct store *store,
 /* ---- keys, and the place */
 
 static void
-say(const struct registry_first *f, const char *what, unsigned int nr)
+say(const struct registry_first *f, const char *doing, const char *what,
+    unsigned int nr)
 {
 	if (f->bar)
-		fprintf(stderr, "\r%s (%u of %u)\033[K", what, nr + 1,
-		    STORE_FIRST_KEYS + 1U);
+		fprintf(stderr, "\rAll rows are in; %s %s (%u of %u)\033[K",
+		    doing, what, nr + 1, STORE_FIRST_KEYS + 1U);
 }
 
 /* Most files have nothing twice: look for it only when the key says so. */
@@ -54,7 +55,7 @@ make_key(struct registry_first *f, unsigned int nr,
 {
 	struct store_first_key r = { .run = f->run, .nr = nr, .mark = mark };
 
-	say(f, store_first_key_name(nr), nr);
+	say(f, "indexing", store_first_key_name(nr), nr);
 	store_first_key(f->store, &r);
 	if (store_await(f->store, &r.req, err) == 0)
 		return 0;
@@ -77,7 +78,7 @@ registry_first_place(struct registry_first *f,
 	for (nr = 0; nr < STORE_FIRST_KEYS; nr++)
 		if (make_key(f, nr, mark, err) == -1)
 			return -1;
-	say(f, "in their place", nr);
+	say(f, "putting them", "in their place", nr);
 	memset(&swap, 0, sizeof(swap));
 	swap.run = f->run;
 	store_first_swap(f->store, &swap);
